@@ -1,0 +1,108 @@
+import type { JsonObject, JsonValue } from "./json.ts";
+
+/**
+ * One governed MCP request, frozen before the first check sees it.
+ * It never carries a credential: that travels beside it, see `core/attachments.ts`.
+ */
+export interface ToolCall {
+  /** Decision id: UUIDv7, unique per call; the caller learns it as `decision_id`. */
+  readonly id: string;
+  /** Name of the upstream in the configuration. */
+  readonly upstream: string;
+  /** MCP method, for example `tools/call`. Discovery (`initialize`, `ping`, `tools/list`) uses the same shape. */
+  readonly method: string;
+  /** Tool name as the upstream spells it; empty for methods that name nothing. */
+  readonly name: string;
+  readonly arguments: JsonObject;
+  /** Canonical digest of the arguments: SHA-256 over RFC 8785, lower-case hex. Never enters an event unsalted. */
+  readonly argumentsDigest: string;
+  /** What the agent says about its prompt and memory, from `params._meta`; absent when it says nothing. */
+  readonly prompt?: JsonValue;
+  readonly memory?: JsonValue;
+  /** When the call arrived, and when it must have been decided: milliseconds since the epoch. */
+  readonly receivedAtMs: number;
+  readonly deadlineMs: number;
+  /** The peer's IP address as the listener saw it. */
+  readonly sourceIp: string;
+}
+
+/** The hints of MCP `ToolAnnotations`; claims of the upstream, not facts. */
+export interface ToolAnnotations {
+  readonly title?: string;
+  readonly readOnlyHint?: boolean;
+  readonly destructiveHint?: boolean;
+  readonly idempotentHint?: boolean;
+  readonly openWorldHint?: boolean;
+}
+
+/** One tool of an upstream as its `tools/list` defines it. */
+export interface ToolDefinition {
+  readonly upstream: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly inputSchema: JsonObject;
+  readonly annotations: ToolAnnotations;
+}
+
+/** Who calls. Built only by the check that verified it, kept in `facts.principal`. */
+export interface Principal {
+  readonly tenant: string;
+  /** Block 0's `sub`: the agent, whatever later blocks say. */
+  readonly agent: string;
+  /** Block ids from the root block to the last one; the last identifies this token. */
+  readonly blockIds: readonly string[];
+  /** Informational names of the holders that attenuated it, in order. */
+  readonly delegates: readonly string[];
+  readonly jti: string;
+  /** Epoch seconds: issue time of the root block, earliest expiry over all blocks. */
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+}
+
+/** What earlier checks established, one key per check; `principal` and `tool` are the two the runner itself reads or writes. */
+export type Facts = { readonly [check: string]: JsonObject | undefined };
+
+/** One check's answer. */
+export type Verdict =
+  | { readonly kind: "pass"; readonly facts?: JsonObject }
+  | { readonly kind: "skip"; readonly reason: string }
+  | {
+    readonly kind: "block";
+    readonly code: string;
+    readonly reason: string;
+    readonly retryAfterSeconds?: number;
+  }
+  | { readonly kind: "escalate"; readonly reason: string; readonly requiresStepUp?: boolean };
+
+/** One line of a decision's trail: which check said what, and how long it took. */
+export interface TrailEntry {
+  readonly check: string;
+  readonly verdict: Verdict["kind"] | "fault";
+  readonly code?: string;
+  readonly micros: number;
+}
+
+/** The pipeline's answer for a call. `check`, `code` and `reason` say who refused it and why. */
+export interface Decision {
+  readonly decision: "allow" | "block" | "escalate";
+  readonly check?: string;
+  readonly code?: string;
+  readonly reason?: string;
+  readonly retryAfterSeconds?: number;
+  readonly trail: readonly TrailEntry[];
+  readonly facts: Facts;
+}
+
+/** How an allowed call ended; every allow gets exactly one. */
+export type EndingKind = "ok" | "tool_error" | "upstream_failed" | "unknown" | "not_forwarded";
+export interface Ending {
+  readonly kind: EndingKind;
+  /** Machine-readable detail, for example `timeout`, `connection_lost`, `response_too_large`. */
+  readonly code?: string;
+}
+
+/** The upstream's answer to a call. Reserved for result inspection. */
+export interface ToolOutcome {
+  readonly result: JsonObject;
+  readonly isError: boolean;
+}

@@ -1,0 +1,12 @@
+/** What an operator may do; each role includes the ones before it. */
+export type OperatorRole = "viewer" | "operator" | "admin";
+
+/** A person or script using the admin API. Made by one function only: `admin/operator.ts`. */
+export interface Operator {
+  readonly id: string;
+  /** How it proved who it is: `root` is the start-up token, later also named tokens and SSO. */
+  readonly how: "root" | "token";
+  readonly role: OperatorRole;
+  /** Tenants it may act for; `"*"` is every tenant. */
+  readonly tenants: "*" | readonly string[];
+}
