@@ -1,0 +1,56 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import { type ChainReader, verifyChain } from "../audit/verify.ts";
+import { UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
+import { tenantName } from "../core/config.ts";
+import { readQuery } from "./body.ts";
+import { type AdminApp, type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
+
+const chainName = z.union([tenantName, z.literal(UNVERIFIED_CHAIN)]);
+const eventsQuery = z.strictObject({
+  tenant: chainName.default("default"),
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+});
+const verifyQuery = z.strictObject({ tenant: chainName });
+
+/** How long one verification may take before it answers `unproven`. */
+const VERIFY_TIMEOUT_MS = 60_000;
+
+/**
+ * `GET /events?tenant=&after=&limit=`: events in order after a sequence number.
+ * `GET /verify?tenant=`: recomputes the chain.
+ */
+export function auditRoutes(environment: AdminEnvironment, reader: ChainReader): AdminApp {
+  const app: AdminApp = new Hono<AdminVariables>();
+  app.get("/events", async (context) => {
+    const query = readQuery(context, eventsQuery);
+    await requireChain(environment, context.get("operator"), query.tenant);
+    const rows = await reader.read(query.tenant, query.after, query.limit);
+    const events = rows.map((row) => ({ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) }));
+    const last = rows.at(-1)?.seq;
+    return context.json({
+      tenant: query.tenant,
+      events,
+      next_after: rows.length === query.limit ? last ?? null : null,
+    });
+  });
+  app.get("/verify", async (context) => {
+    const { tenant } = readQuery(context, verifyQuery);
+    await requireChain(environment, context.get("operator"), tenant);
+    const signal = AbortSignal.timeout(VERIFY_TIMEOUT_MS);
+    const { chain: _, ...report } = await verifyChain(reader, environment.source.logId, tenant, signal);
+    return context.json({ tenant, ...report });
+  });
+  return app;
+}
+
+/** The chain of refused attempts belongs to operators of every tenant. */
+async function requireChain(
+  environment: AdminEnvironment,
+  operator: AdminVariables["Variables"]["operator"],
+  chain: string,
+): Promise<void> {
+  if (chain === UNVERIFIED_CHAIN && operator.tenants === "*") return;
+  await requireTenant(environment, operator, chain);
+}

@@ -1,0 +1,70 @@
+/** What the routes of the admin API share: who asks, what the time is, and how a change and its event commit together. */
+import type { Hono } from "hono";
+import type { AuditEntry } from "../core/audit_entry.ts";
+import type { EventSource } from "../audit/event.ts";
+import { adminEvent } from "../audit/admin_event.ts";
+import { canonicalEvent } from "../audit/shorten.ts";
+import type { Operator } from "../core/operator.ts";
+import type { Tx } from "../core/tx.ts";
+import { actsFor } from "./operator.ts";
+import { ProblemError } from "./problem.ts";
+
+/** Variables of every admin request. */
+export interface AdminVariables {
+  readonly Variables: { operator: Operator; sourceIp: string };
+}
+export type AdminApp = Hono<AdminVariables>;
+
+/** What the admin API needs from the rest; `commands/serve.ts` joins it with the store. */
+export interface AdminEnvironment {
+  readonly source: EventSource;
+  readonly settingsVersion: () => number;
+  readonly nowMs: () => number;
+  readonly newId: () => string;
+  readonly randomBytes: (length: number) => Uint8Array;
+  transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Appends an event in an open transaction; always its last statement. */
+  appendIn(tx: Tx, entries: readonly AuditEntry[]): Promise<unknown>;
+  tenantExists(tenant: string): Promise<boolean>;
+}
+
+/** One change to record. */
+export interface Change {
+  readonly tenant: string;
+  readonly code: string;
+  readonly activity: 1 | 3 | 4;
+  readonly entity: Parameters<typeof adminEvent>[1]["entity"];
+  readonly reason?: string | undefined;
+}
+
+/** The chain entry of one change by one operator. */
+export function changeEntry(
+  environment: AdminEnvironment,
+  variables: AdminVariables["Variables"],
+  change: Change,
+): AuditEntry {
+  const eventId = environment.newId();
+  const event = adminEvent(environment.source, {
+    ...change,
+    eventId,
+    timeMs: environment.nowMs(),
+    settingsVersion: environment.settingsVersion(),
+    operator: variables.operator,
+    sourceIp: variables.sourceIp,
+  });
+  return { chain: change.tenant, eventId, canonical: canonicalEvent(event), conditions: [] };
+}
+
+/** Refuses a tenant that does not exist or that the operator may not act for; both get the same answer. */
+export async function requireTenant(
+  environment: AdminEnvironment,
+  operator: Operator,
+  tenant: string,
+): Promise<void> {
+  if (actsFor(operator, tenant) && await environment.tenantExists(tenant)) return;
+  throw new ProblemError({
+    status: 404,
+    code: "unknown_tenant",
+    detail: `Tenant "${tenant}" does not exist`,
+  });
+}

@@ -1,0 +1,123 @@
+/**
+ * Gives every allow its outcome when the process that should have written it cannot: `unknown` for the calls of replicas
+ * whose lease ended, `not_forwarded` for our own allows that were recorded after we had already refused the call.
+ */
+import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
+import type { EndingKind } from "../core/call.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { type EventSource, outcomeEvent } from "./event.ts";
+import { canonicalEvent } from "./shorten.ts";
+
+/** An allow without outcome, with the canonical text of its decision event. */
+export interface OpenDecision {
+  readonly decisionId: string;
+  readonly chain: string;
+  readonly event: string;
+}
+
+/** What the sweeper reads and removes; `store/` fits. */
+export interface SweeperStore {
+  expiredReplicas(): Promise<readonly string[]>;
+  removeReplica(replicaId: string): Promise<void>;
+  openDecisions(replicaId: string, limit: number): Promise<readonly OpenDecision[]>;
+}
+
+export interface SweeperOptions {
+  readonly store: SweeperStore;
+  readonly append: (entry: AuditEntry) => Promise<AppendResult>;
+  readonly source: EventSource;
+  readonly settingsVersion: () => number;
+  readonly newId: () => string;
+  readonly nowMs: () => number;
+  /** Whether this process still works on that decision. */
+  readonly isLive: (decisionId: string) => boolean;
+  readonly intervalMs?: number;
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Sweeper {
+  /** One pass; returns how many outcomes it wrote. */
+  sweep(): Promise<number>;
+  start(): void;
+  close(): Promise<void>;
+}
+
+const PAGE = 200;
+
+export function createSweeper(options: SweeperOptions): Sweeper {
+  const { store, append, source, intervalMs = 5_000 } = options;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+  let closed = false;
+
+  const settleOpen = async (replicaId: string, kind: EndingKind, code: string) => {
+    let written = 0;
+    for (;;) {
+      const open = await store.openDecisions(replicaId, PAGE);
+      const dead = open.filter((decision) => !options.isLive(decision.decisionId));
+      const results = await Promise.all(
+        dead.map((decision) => append(entryOf(options, decision, kind, code))),
+      );
+      const appended = results.filter((result) => result.status === "appended").length;
+      written += appended;
+      if (appended === 0 || open.length < PAGE) return written;
+    }
+  };
+  const sweep = async () => {
+    let written = await settleOpen(source.replicaId, "not_forwarded", "recorded_late");
+    for (const replicaId of await store.expiredReplicas()) {
+      if (replicaId === source.replicaId) continue;
+      written += await settleOpen(replicaId, "unknown", "replica_ended");
+      await store.removeReplica(replicaId);
+    }
+    return written;
+  };
+  const loop = () => {
+    if (closed) return;
+    timer = setTimeout(() => {
+      running = sweep().catch(options.onError).finally(loop);
+    }, intervalMs);
+  };
+  return {
+    sweep,
+    start: loop,
+    close: async () => {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function entryOf(options: SweeperOptions, open: OpenDecision, kind: EndingKind, code: string): AuditEntry {
+  const eventId = options.newId();
+  const event = outcomeEvent(options.source, {
+    eventId,
+    timeMs: options.nowMs(),
+    tenant: open.chain,
+    decisionId: open.decisionId,
+    ...partsOf(JSON.parse(open.event)),
+    ending: { kind, code },
+    settingsVersion: options.settingsVersion(),
+  });
+  return {
+    chain: open.chain,
+    eventId,
+    canonical: canonicalEvent(event),
+    conditions: [{ kind: "close_decision", decision_id: open.decisionId }],
+  };
+}
+
+/** Who called what, read back from a decision event of ours. */
+function partsOf(event: unknown): { upstream: string; operation: string; agent: string; sourceIp: string } {
+  const root = isJsonObject(event) ? event : {};
+  const member = (value: unknown): JsonObject => isJsonObject(value) ? value : {};
+  const text = (value: unknown): string => typeof value === "string" ? value : "";
+  const api = member(root.api);
+  return {
+    upstream: text(member(api.service).name),
+    operation: text(api.operation),
+    agent: text(member(root.actor).app_uid),
+    sourceIp: text(member(root.src_endpoint).ip),
+  };
+}

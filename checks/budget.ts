@@ -1,0 +1,77 @@
+import * as z from "zod";
+import type { CallAttachments } from "../core/attachments.ts";
+import { isJsonObject } from "../core/json.ts";
+import type { Check, CheckDefinition, Facts, ToolCall, Verdict } from "../plugins/contract.ts";
+
+/** What the budget check is lent: it counts by conditions on the append of the decision, so exactly and durably. */
+export interface BudgetPowers {
+  readonly attachments: CallAttachments;
+}
+
+/** The name under which refusals and configuration know this check. */
+export const BUDGET = "budget";
+
+/**
+ * The budget check: `max_calls` of every block of the token, counted in the database in the transaction that records the
+ * allow. A call that never reached the upstream is given back.
+ */
+export function budget(powers: BudgetPowers): CheckDefinition<Record<string, never>> {
+  return {
+    name: BUDGET,
+    contract: 1,
+    options: z.strictObject({}),
+    requires: ["principal"],
+    setup: (): Check => ({
+      run: (call, facts) => countCalls(powers.attachments, call, facts),
+      settle: (call, ending) => {
+        if (ending.kind !== "not_forwarded") return;
+        for (const { condition } of powers.attachments.conditionsOf(call)) {
+          if (condition.kind === "consume_call") {
+            powers.attachments.addEffect(call, { kind: "return_call", block_id: condition.block_id });
+          }
+        }
+      },
+    }),
+  };
+}
+
+function countCalls(attachments: CallAttachments, call: ToolCall, facts: Facts): Verdict {
+  const limits = limitsOf(facts);
+  if (limits.length === 0) return { kind: "skip", reason: "the token limits no calls" };
+  for (const { blockId, max, expiresAt } of limits) {
+    attachments.addCondition(call, {
+      condition: { kind: "consume_call", block_id: blockId, max, expires_at: expiresAt },
+      refusal: {
+        check: BUDGET,
+        code: "max_calls_reached",
+        reason: `The token allows ${max} calls and all of them are used`,
+      },
+    });
+  }
+  return {
+    kind: "pass",
+    facts: { max_calls: limits.map(({ blockId, max }) => ({ block_id: blockId, max })) },
+  };
+}
+
+interface CallLimit {
+  readonly blockId: string;
+  readonly max: number;
+  readonly expiresAt: number;
+}
+
+/** The limits that the principal's check established; anything malformed is a bug and throws. */
+function limitsOf(facts: Facts): readonly CallLimit[] {
+  const principal = facts.principal;
+  const limits = principal?.max_calls;
+  if (limits === undefined) return [];
+  if (!Array.isArray(limits)) throw new TypeError("Fact principal.max_calls is not a list");
+  return limits.map((limit) => {
+    const { block_id, max } = isJsonObject(limit) ? limit : {};
+    const expiresAt = principal?.expires_at;
+    if (typeof block_id !== "string" || typeof max !== "number" || typeof expiresAt !== "number") {
+      throw new TypeError("Fact principal.max_calls holds something that is no limit");
+    }
+    return { blockId: block_id, max, expiresAt };
+  });
+}

@@ -1,0 +1,54 @@
+/** The one Hono app: MCP for agents, the admin API for operators, health and metrics for the platform. */
+import { Hono } from "hono";
+import type { AdminApp } from "../admin/environment.ts";
+
+/** One part of the process that must work before calls are served. */
+export interface ReadinessProbe {
+  readonly part: string;
+  /** Resolves when the part is ready, throws an error that says why it is not. */
+  readonly probe: () => void | Promise<void>;
+}
+
+export interface HttpAppOptions {
+  readonly mcp: (request: Request, upstream: string, sourceIp: string) => Promise<Response>;
+  readonly admin: AdminApp;
+  readonly probes: readonly ReadinessProbe[];
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
+  readonly sourceIpOf: (request: Request) => string;
+}
+
+/** Joins the routes. `/mcp` comes first and passes no middleware. */
+export function httpApp(options: HttpAppOptions): Hono {
+  const app = new Hono();
+  app.all("/mcp/:upstream", (context) => {
+    const request = context.req.raw;
+    return options.mcp(request, context.req.param("upstream"), options.sourceIpOf(request));
+  });
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  app.get("/readyz", async (context) => {
+    const parts = await Promise.all(options.probes.map(ask));
+    const ready = parts.every((part) => part.ready);
+    const body = {
+      status: ready ? "ready" : "not_ready",
+      parts: Object.fromEntries(parts.map(({ part, ...state }) => [part, state])),
+    };
+    return context.json(body, ready ? 200 : 503, { "cache-control": "no-store" });
+  });
+  app.get("/metrics", async (context) => {
+    const { text, contentType } = await options.metrics();
+    return context.body(text, 200, { "content-type": contentType });
+  });
+  app.route("/api/v1", options.admin);
+  return app;
+}
+
+async function ask(
+  { part, probe }: ReadinessProbe,
+): Promise<{ readonly part: string; readonly ready: boolean; readonly reason?: string }> {
+  try {
+    await probe();
+    return { part, ready: true };
+  } catch (error) {
+    return { part, ready: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Names that differ only in case. Some JSON readers (Go's `encoding/json` among them) match member names without
+ * regard to case, so `Name` beside or instead of `name` would mean one thing here and another there.
+ */
+
+/** A name as readers that ignore case see it; also folds what only Unicode folds (`ſ` is `s`, the Kelvin sign is `k`). */
+export function foldCase(name: string): string {
+  return name.toUpperCase().toLowerCase();
+}
+
+/** The first of `names` that equals one of `wanted` only when case is ignored. */
+export function findCaseVariant(names: readonly string[], wanted: ReadonlySet<string>): string | undefined {
+  let folded: Set<string> | undefined;
+  for (const name of names) {
+    if (wanted.has(name)) continue;
+    folded ??= new Set([...wanted].map(foldCase));
+    if (folded.has(foldCase(name))) return name;
+  }
+  return undefined;
+}

@@ -1,0 +1,124 @@
+/** Evaluates the restrictions of a token on one call. Pure: the same token and call always give the same answer. */
+import type { ToolCall } from "../call.ts";
+import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../refusal_codes.ts";
+import { type ArgsVisits, findRefusedArgument, MAX_ARGS_VISITS } from "./args_check.ts";
+import type { CapabilityToken } from "./capability_token.ts";
+import type { Restrictions } from "./restrictions.ts";
+
+/** What a method needs besides `methods`: nothing, or a name that this restriction covers. */
+type NamedBy = "none" | "tools" | "prompts" | "resources";
+
+/** Methods that only carry a session; `methods` does not concern them, or no client could connect. */
+const SESSION_METHODS: ReadonlySet<string> = new Set([
+  "initialize",
+  "notifications/initialized",
+  "ping",
+  "session/get",
+  "session/delete",
+]);
+
+/** Every method that a token can permit. What is not here is refused whatever the token says. */
+export const GOVERNED_METHODS: ReadonlyMap<string, NamedBy> = new Map<string, NamedBy>([
+  ...[...SESSION_METHODS].map((method): [string, NamedBy] => [method, "none"]),
+  ["tools/list", "none"],
+  ["tools/call", "tools"],
+  ["prompts/list", "none"],
+  ["prompts/get", "prompts"],
+  ["resources/list", "none"],
+  ["resources/templates/list", "none"],
+  ["resources/read", "resources"],
+  ["resources/subscribe", "resources"],
+  ["resources/unsubscribe", "resources"],
+]);
+
+/** Longer names of tools and prompts are covered by no token, so that no name makes matching slow. */
+export const MAX_NAME_CHARACTERS = 512;
+
+/** The part of a call that scope looks at. */
+export type ScopedCall = Pick<ToolCall, "upstream" | "method" | "name" | "arguments">;
+
+/** Why a call is outside a token. */
+export interface ScopeRefusal {
+  readonly code: typeof NOT_AVAILABLE | "arguments_refused";
+  readonly reason: string;
+}
+
+/** The refusal of a call that the token does not cover; `undefined` when it covers it. */
+export function findScopeRefusal(token: CapabilityToken, call: ScopedCall): ScopeRefusal | undefined {
+  const { upstream, method, name } = call;
+  if (!coversUpstream(token, upstream) || !coversMethod(token, method) || !coversName(token, call)) {
+    return { code: NOT_AVAILABLE, reason: NOT_AVAILABLE_REASON };
+  }
+  if (GOVERNED_METHODS.get(method) !== "tools") return undefined;
+  const visits: ArgsVisits = { left: MAX_ARGS_VISITS };
+  for (const { entry, schema } of token.blocks.flatMap((block) => block.args)) {
+    if (!entry.concerns(upstream, name)) continue;
+    const path = findRefusedArgument(schema, call.arguments, visits);
+    if (path !== undefined) {
+      return {
+        code: "arguments_refused",
+        reason: visits.left < 0
+          ? "The arguments are too large to be held against the token"
+          : `The token does not allow the argument at "${path.slice(0, 300)}"`,
+      };
+    }
+  }
+  return undefined;
+}
+
+/** May this token ever call the tool, before arguments are known? */
+export function mayCallTool(token: CapabilityToken, upstream: string, name: string): boolean {
+  return coversUpstream(token, upstream) && coversMethod(token, "tools/call") &&
+    coversTool(token, upstream, name);
+}
+
+/**
+ * Does block 0 spell the tool out, without a wildcard? Only block 0 counts: a holder could otherwise append the exact
+ * name and so escape the escalation of what a glob covers.
+ */
+export function namesToolExactly(token: CapabilityToken, upstream: string, name: string): boolean {
+  return token.root.restrictions.tools?.some((entry) => entry.namesExactly(upstream, name)) ?? false;
+}
+
+function coversUpstream(token: CapabilityToken, upstream: string): boolean {
+  return inAll(token, (block) => block.upstreams?.some((glob) => glob.matches(upstream)));
+}
+
+function coversMethod(token: CapabilityToken, method: string): boolean {
+  if (!GOVERNED_METHODS.has(method)) return false;
+  return SESSION_METHODS.has(method) ||
+    inAll(token, (block) => block.methods?.some((glob) => glob.matches(method)));
+}
+
+function coversName(token: CapabilityToken, { upstream, method, name }: ScopedCall): boolean {
+  switch (GOVERNED_METHODS.get(method)) {
+    case "tools":
+      return coversTool(token, upstream, name);
+    case "prompts":
+      // Granted by block 0 or not at all: a holder who appends "prompts" must gain nothing.
+      return isMatchable(name) && token.root.restrictions.prompts !== undefined &&
+        inAll(token, (block) => block.prompts?.some((entry) => entry.permits(upstream, name)));
+    case "resources":
+      return token.root.restrictions.resources !== undefined &&
+        inAll(token, (block) => block.resources?.some((glob) => glob.matches(name)));
+    case "none":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function coversTool(token: CapabilityToken, upstream: string, name: string): boolean {
+  return isMatchable(name) &&
+    inAll(token, (block) => block.tools?.some((entry) => entry.permits(upstream, name))) &&
+    !token.blocks.some((block) => block.denyTools.some((entry) => entry.concerns(upstream, name)));
+}
+
+function isMatchable(name: string): boolean {
+  return name !== "" && name.length <= MAX_NAME_CHARACTERS;
+}
+
+/** True when every block that restricts this (answers at all) answers true. */
+function inAll(token: CapabilityToken, permits: (block: Restrictions) => boolean | undefined): boolean {
+  return token.blocks.every((block) => permits(block) ?? true);
+}

@@ -1,0 +1,349 @@
+/** One call from arrival to answer: decide → record → forward → settle. */
+import type { RefusedAttempts } from "../audit/refused_attempts.ts";
+import { findCaseVariant } from "../core/argument_names.ts";
+import type { CallAttachments } from "../core/attachments.ts";
+import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
+import { GatewayError } from "../core/errors.ts";
+import { principalOf } from "../core/principal.ts";
+import { NOT_AVAILABLE, NOT_AVAILABLE_REASON, UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
+import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer, Refusal } from "../mcp/port.ts";
+import type { JsonObject } from "../core/json.ts";
+import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts";
+import type { Recorder } from "./recorder.ts";
+import { addFact, EMPTY_RUN, endRun, type OnStage, type Run, type RunOptions, runStages } from "./runner.ts";
+import { mayUseUpstream, type Snapshot } from "./snapshot.ts";
+
+export interface CallGatewayOptions {
+  readonly snapshot: () => Snapshot;
+  readonly attachments: CallAttachments;
+  /** The principal of a call whose token verified although the check then refused it (expired, revoked, out of scope). */
+  readonly verifiedPrincipal: (call: ToolCall) => Principal | undefined;
+  readonly replicaId: string;
+  readonly recorder: Recorder;
+  readonly outcomes: Outcomes;
+  readonly refusedAttempts: RefusedAttempts;
+  readonly nowMs: () => number;
+  readonly onStage?: OnStage;
+  readonly onDecision?: (decision: Decision["decision"], check: string) => void;
+  readonly onFault: (where: string, call: ToolCall, error: unknown) => void;
+}
+
+/** The gateway of calls, and how it stops. */
+export interface RunningGateway extends CallGateway {
+  /** Refuses new calls, waits for those in flight, and records `unknown` for what has not ended by then. */
+  drain(timeoutMs: number): Promise<void>;
+  inFlight(): number;
+}
+
+type Refused = { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** A run whose principal stage has passed. */
+interface Established {
+  readonly kind: "established";
+  readonly run: Run;
+  readonly principal: Principal;
+  readonly snapshot: Snapshot;
+}
+
+export function createCallGateway(options: CallGatewayOptions): RunningGateway {
+  const gateway = new Gateway(options);
+  return {
+    admit: (call, credential) => gateway.admit(call, credential),
+    handle: (call, credential, route) => gateway.handle(call, credential, route),
+    drain: (timeoutMs) => gateway.drain(timeoutMs),
+    inFlight: () => options.outcomes.live(),
+  };
+}
+
+class Gateway {
+  readonly #options: CallGatewayOptions;
+  readonly #runOptions: RunOptions;
+  readonly #forwarding = new Map<string, { allowed: AllowedCall; done: Promise<void> }>();
+  #handling = 0;
+  #draining = false;
+
+  constructor(options: CallGatewayOptions) {
+    this.#options = options;
+    this.#runOptions = { nowMs: options.nowMs, onStage: options.onStage, onFault: options.onFault };
+  }
+
+  async admit(call: ToolCall, credential: string | undefined): Promise<Admitted | Refused> {
+    const established = await this.#establish(call, credential);
+    if (established.kind === "refused") return established;
+    return {
+      kind: "admitted",
+      ...admissionOf(established.principal),
+      lists: (tools) => this.#lists(established, call, tools),
+    };
+  }
+
+  async handle(call: ToolCall, credential: string | undefined, route: CallRoute): Promise<GatewayAnswer> {
+    this.#handling++;
+    try {
+      const established = await this.#establish(call, credential);
+      if (established.kind === "refused") return established;
+      if (!route.accepts(admissionOf(established.principal))) return { kind: "session_not_found" };
+      return await this.#decide(call, established, route);
+    } finally {
+      this.#handling--;
+    }
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    const until = this.#options.nowMs() + timeoutMs;
+    while ((this.#handling > 0 || this.#forwarding.size > 0) && this.#options.nowMs() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const left = [...this.#forwarding.values()];
+    await Promise.all(
+      left.map(({ allowed }) =>
+        this.#options.outcomes.finish(allowed, { kind: "unknown", code: "shutdown" }, [])
+      ),
+    );
+  }
+
+  /** Runs the stage that establishes the principal, and asks whether the tenant may use the upstream at all. */
+  async #establish(call: ToolCall, credential: string | undefined): Promise<Established | Refused> {
+    if (this.#draining) return fault(call, "shutting_down", "The gateway is shutting down");
+    const { attachments } = this.#options;
+    attachments.attachCredential(call, credential);
+    const snapshot = this.#options.snapshot();
+    const result = await runStages(snapshot.stages.slice(0, 1), call, EMPTY_RUN, this.#runOptions);
+    if (result.kind === "ended") {
+      const principal = this.#options.verifiedPrincipal(call);
+      if (principal !== undefined) {
+        return await this.#refuse(call, result.decision, principal, snapshot, undefined);
+      }
+      return this.#refuseUnverified(call, result.decision);
+    }
+    const principal = principalOf(result.run.facts);
+    if (principal === undefined) return fault(call, "check_failed", "No check established the principal");
+    if (!mayUseUpstream(snapshot, call.upstream, principal.tenant)) {
+      const decision = notAvailable(result.run, "unknown_upstream");
+      return await this.#refuse(call, decision, principal, snapshot, undefined);
+    }
+    return { kind: "established", run: result.run, principal, snapshot };
+  }
+
+  async #decide(call: ToolCall, established: Established, route: CallRoute): Promise<GatewayAnswer> {
+    const { principal, snapshot } = established;
+    let definition: ToolDefinition | undefined;
+    try {
+      definition = await route.definition();
+    } catch (error) {
+      this.#options.onFault("catalogue", call, error);
+      const code = error instanceof GatewayError ? error.code : "upstream_unavailable";
+      const decision = faultDecision(established.run, code, "The upstream's tools could not be read");
+      return await this.#refuse(call, decision, principal, snapshot, undefined);
+    }
+    if (definition === undefined) {
+      const decision = notAvailable(established.run, "unknown_tool");
+      return await this.#refuse(call, decision, principal, snapshot, undefined);
+    }
+    const variant = findCaseVariant(call.arguments, definition.inputSchema);
+    if (variant !== undefined) {
+      const reason = `Argument "${
+        variant.slice(0, 200)
+      }" matches a property of the tool only when case is ignored`;
+      const decision = endRun(established.run, "capability", {
+        kind: "block",
+        code: "argument_case_variant",
+        reason,
+      });
+      return await this.#refuse(call, decision, principal, snapshot, definition);
+    }
+    const run = addFact(established.run, "tool", toolFact(definition));
+    const result = await runStages(snapshot.stages.slice(1), call, run, this.#runOptions);
+    if (result.kind === "ended") {
+      await this.#settle(call, snapshot, { kind: "not_forwarded" });
+      return await this.#refuse(call, result.decision, principal, snapshot, definition);
+    }
+    const decision: Decision = { decision: "allow", trail: result.run.trail, facts: result.run.facts };
+    return await this.#allow(call, decision, established, definition, route);
+  }
+
+  /** Records an allow with its conditions; forwards only when that is durable. */
+  async #allow(
+    call: ToolCall,
+    decision: Decision,
+    { principal, snapshot }: Established,
+    definition: ToolDefinition,
+    route: CallRoute,
+  ): Promise<GatewayAnswer> {
+    const { outcomes, recorder, attachments } = this.#options;
+    const attached = attachments.conditionsOf(call);
+    const open = {
+      kind: "open_decision",
+      decision_id: call.id,
+      replica_id: this.#options.replicaId,
+    } as const;
+    const allowed: AllowedCall = { call, principal, settingsVersion: snapshot.settingsVersion };
+    outcomes.begin(call.id);
+    try {
+      const result = await recorder.record({
+        ...{ call, decision, principal, annotations: definition.annotations },
+        settingsVersion: snapshot.settingsVersion,
+        conditions: [open, ...attached.map(({ condition }) => condition)],
+      }, (late) => {
+        if (late.status === "appended") void this.#finish(allowed, snapshot, LATE);
+      });
+      if (result.status === "conflict") {
+        outcomes.abandon(call.id);
+        return await this.#conflict(call, decision, principal, snapshot, definition, result.condition - 1);
+      }
+    } catch (error) {
+      outcomes.abandon(call.id);
+      this.#options.onFault("audit", call, error);
+      await this.#settle(call, snapshot, { kind: "not_forwarded" });
+      return fault(call, "audit_unavailable", "The decision could not be recorded");
+    }
+    this.#options.onDecision?.("allow", "none");
+    return await this.#forward(allowed, snapshot, route);
+  }
+
+  async #forward(allowed: AllowedCall, snapshot: Snapshot, route: CallRoute): Promise<GatewayAnswer> {
+    const { call } = allowed;
+    if (this.#draining) {
+      await this.#finish(allowed, snapshot, { kind: "not_forwarded", code: "shutdown" });
+      return fault(call, "shutting_down", "The gateway is shutting down");
+    }
+    const forwarded = await route.forward();
+    const done = forwarded.ending
+      .then((ending) => this.#finish(allowed, snapshot, ending))
+      .finally(() => this.#forwarding.delete(call.id));
+    this.#forwarding.set(call.id, { allowed, done });
+    return { kind: "forwarded", response: forwarded.response };
+  }
+
+  async #finish(allowed: AllowedCall, snapshot: Snapshot, ending: CallEnding): Promise<void> {
+    await this.#settle(allowed.call, snapshot, ending);
+    await this.#options.outcomes.finish(allowed, ending, this.#options.attachments.effectsOf(allowed.call));
+  }
+
+  async #settle(call: ToolCall, snapshot: Snapshot, ending: CallEnding): Promise<void> {
+    for (const stage of snapshot.stages.toReversed()) {
+      try {
+        await stage.check.settle?.(call, {
+          kind: ending.kind,
+          ...(ending.code === undefined ? {} : { code: ending.code }),
+        });
+      } catch (error) {
+        this.#options.onFault(stage.name, call, error);
+      }
+    }
+  }
+
+  /** A condition of the append did not hold: nothing was recorded yet, so the block is. */
+  async #conflict(
+    call: ToolCall,
+    decision: Decision,
+    principal: Principal,
+    snapshot: Snapshot,
+    definition: ToolDefinition,
+    index: number,
+  ): Promise<Refused> {
+    const refusal = this.#options.attachments.conditionsOf(call)[index]?.refusal;
+    const run: Run = { facts: decision.facts, trail: decision.trail };
+    const blocked = refusal === undefined
+      ? faultDecision(run, "audit_unavailable", "The decision could not be recorded")
+      : endRun(run, refusal.check, { kind: "block", code: refusal.code, reason: refusal.reason });
+    return await this.#refuse(call, blocked, principal, snapshot, definition);
+  }
+
+  /** Records a block or an escalation of a known principal, then refuses. */
+  async #refuse(
+    call: ToolCall,
+    decision: Decision,
+    principal: Principal,
+    snapshot: Snapshot,
+    definition: ToolDefinition | undefined,
+  ): Promise<Refused> {
+    this.#options.onDecision?.(decision.decision, decision.check ?? "gateway");
+    try {
+      await this.#options.recorder.record({
+        ...{ call, decision, principal, annotations: definition?.annotations },
+        settingsVersion: snapshot.settingsVersion,
+        conditions: [],
+      });
+    } catch (error) {
+      this.#options.onFault("audit", call, error);
+      return fault(call, "audit_unavailable", "The decision could not be recorded");
+    }
+    return refused(call, decision);
+  }
+
+  #refuseUnverified(call: ToolCall, decision: Decision): Refused {
+    const code = decision.code ?? "check_failed";
+    this.#options.onDecision?.("block", decision.check ?? "gateway");
+    this.#options.refusedAttempts.record({
+      ...{ decisionId: call.id, code, method: call.method, upstream: call.upstream },
+      ...{ sourceIp: call.sourceIp, timeMs: this.#options.nowMs() },
+    });
+    return refused(call, decision);
+  }
+
+  async #lists(
+    { run, snapshot }: Established,
+    call: ToolCall,
+    tools: readonly ToolDefinition[],
+  ): Promise<readonly boolean[]> {
+    let listed = tools.map(() => true);
+    const signal = AbortSignal.timeout(Math.max(1, call.deadlineMs - this.#options.nowMs()));
+    for (const stage of snapshot.stages) {
+      if (stage.check.lists === undefined) continue;
+      const answers = await stage.check.lists(tools, run.facts, signal);
+      listed = listed.map((sofar, index) => sofar && answers[index] === true);
+    }
+    return listed;
+  }
+}
+
+const LATE: CallEnding = { kind: "not_forwarded", code: "recorded_late" };
+
+function admissionOf(principal: Principal): Admission {
+  const rootBlockId = principal.blockIds[0];
+  if (rootBlockId === undefined) throw new TypeError("A principal has at least one block id");
+  return { tenant: principal.tenant, agent: principal.agent, rootBlockId, expiresAt: principal.expiresAt };
+}
+
+/** The one answer for what does not exist and for what the caller may not see; the trail keeps the truth. */
+function notAvailable(run: Run, truth: string): Decision {
+  const decision = endRun(run, "capability", {
+    kind: "block",
+    code: NOT_AVAILABLE,
+    reason: NOT_AVAILABLE_REASON,
+  });
+  const trail = [...run.trail, { check: "catalogue", verdict: "block" as const, code: truth, micros: 0 }];
+  return { ...decision, trail };
+}
+
+function faultDecision(run: Run, code: string, reason: string): Decision {
+  return endRun(run, "gateway", { kind: "block", code, reason });
+}
+
+function toolFact(definition: ToolDefinition): JsonObject {
+  return { known: true, annotations: { ...definition.annotations } };
+}
+
+function refused(call: ToolCall, decision: Decision): Refused {
+  const code = decision.code ?? "check_failed";
+  return {
+    kind: "refused",
+    refusal: {
+      check: decision.check ?? "gateway",
+      code,
+      reason: decision.reason ?? "The call was refused",
+      decisionId: call.id,
+      ...(decision.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: decision.retryAfterSeconds }),
+      unauthenticated: UNAUTHENTICATED_CODES.has(code),
+    },
+  };
+}
+
+function fault(call: ToolCall, code: string, reason: string): Refused {
+  return {
+    kind: "refused",
+    refusal: { check: "gateway", code, reason, decisionId: call.id, unauthenticated: false },
+  };
+}

@@ -1,0 +1,76 @@
+-- Everything the gateway needs to decide, record and revoke. Text that is compared or sorted for locking uses the
+-- collation "C", so that the order is the same on every server.
+
+DO $$
+BEGIN
+  IF current_setting('server_encoding') <> 'UTF8' THEN
+    RAISE EXCEPTION 'Expected a database with encoding "UTF8", got "%"', current_setting('server_encoding');
+  END IF;
+END $$;
+
+CREATE TABLE installation (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  log_id text COLLATE "C" NOT NULL CHECK (log_id ~ '^[A-Za-z0-9_-]{22,64}$'),
+  settings_version bigint NOT NULL DEFAULT 1
+);
+
+-- 128 random bits: two random UUIDs give 244, SHA-256 mixes them, the first 16 bytes become base64url.
+INSERT INTO installation (log_id)
+SELECT translate(
+  rtrim(
+    encode(
+      substring(sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')) FROM 1 FOR 16),
+      'base64'
+    ),
+    '='
+  ),
+  '+/',
+  '-_'
+);
+
+CREATE TABLE tenants (
+  name text COLLATE "C" PRIMARY KEY CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  settings jsonb NOT NULL DEFAULT '{}'
+);
+
+-- What was minted, never the token itself.
+CREATE TABLE tokens (
+  tenant text COLLATE "C" NOT NULL REFERENCES tenants,
+  jti text COLLATE "C" NOT NULL,
+  block_id text COLLATE "C" NOT NULL,
+  agent text COLLATE "C" NOT NULL,
+  issued_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  operator text NOT NULL,
+  PRIMARY KEY (tenant, jti)
+);
+
+-- The counter's row is updated, and thus locked until commit, by whoever inserts a revocation: numbers commit in order,
+-- so a reader that has seen n never misses a smaller one.
+CREATE TABLE revocation_counter (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  number bigint NOT NULL DEFAULT 0
+);
+INSERT INTO revocation_counter DEFAULT VALUES;
+
+CREATE TABLE revocations (
+  number bigint PRIMARY KEY,
+  tenant text COLLATE "C" REFERENCES tenants,
+  kind text NOT NULL CHECK (kind IN ('block', 'agent', 'user', 'upstream', 'tenant', 'all')),
+  value text COLLATE "C",
+  before timestamptz,
+  reason text NOT NULL,
+  operator text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CHECK ((kind = 'all') = (tenant IS NULL)),
+  CHECK ((kind IN ('tenant', 'all')) = (value IS NULL))
+);
+
+CREATE TABLE replicas (
+  replica_id text COLLATE "C" PRIMARY KEY,
+  started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  lease_until timestamptz NOT NULL,
+  version text NOT NULL,
+  config_digest text NOT NULL
+);

@@ -1,0 +1,192 @@
+-- The audit chains. hash(0) = SHA-256("intentgate-audit-v1\0" || log_id || "\0" || chain),
+-- hash(n) = SHA-256(hash(n-1) || event as UTF-8). Rows of these tables are touched only while the head of their chain is
+-- locked, and heads are locked in the order of their names: nothing here can dead-lock or be counted twice.
+
+CREATE TABLE audit_heads (
+  chain text COLLATE "C" PRIMARY KEY,
+  seq bigint NOT NULL,
+  hash bytea NOT NULL CHECK (length(hash) = 32)
+) WITH (fillfactor = 50);
+
+CREATE TABLE audit_events (
+  chain text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
+  event text NOT NULL,
+  hash bytea NOT NULL,
+  appended_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (chain, seq)
+);
+
+-- Apart from the events: erasing a salt makes the digests inside its event meaningless and leaves the chain whole.
+CREATE TABLE audit_salts (
+  chain text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  salt bytea NOT NULL,
+  PRIMARY KEY (chain, seq)
+);
+
+-- Allowed calls whose outcome is still to come.
+CREATE TABLE open_decisions (
+  decision_id text COLLATE "C" PRIMARY KEY,
+  chain text COLLATE "C" NOT NULL,
+  replica_id text COLLATE "C" NOT NULL,
+  seq bigint NOT NULL,
+  opened_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX open_decisions_replica ON open_decisions (replica_id, decision_id);
+
+-- Calls counted against `max_calls` of a block.
+CREATE TABLE call_counters (
+  chain text COLLATE "C" NOT NULL,
+  block_id text COLLATE "C" NOT NULL,
+  used bigint NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (chain, block_id)
+) WITH (fillfactor = 50);
+CREATE INDEX call_counters_expires ON call_counters (expires_at);
+
+CREATE FUNCTION audit_genesis(log_id text, chain text) RETURNS bytea
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT sha256(
+    convert_to('intentgate-audit-v1', 'UTF8') || '\x00'::bytea || convert_to(log_id, 'UTF8')
+    || '\x00'::bytea || convert_to(chain, 'UTF8')
+  )
+$$;
+
+-- Does what one condition asks for and says whether it held. The caller has locked the head of the chain;
+-- `event_seq` is the number the event gets.
+CREATE FUNCTION audit_apply_condition(event_chain text, event_seq bigint, condition jsonb) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  CASE condition ->> 'kind'
+    WHEN 'open_decision' THEN
+      INSERT INTO open_decisions (decision_id, chain, replica_id, seq)
+      VALUES (condition ->> 'decision_id', event_chain, condition ->> 'replica_id', event_seq)
+      ON CONFLICT DO NOTHING;
+      RETURN FOUND;
+    WHEN 'close_decision' THEN
+      DELETE FROM open_decisions o
+      WHERE o.decision_id = condition ->> 'decision_id' AND o.chain = event_chain;
+      RETURN FOUND;
+    WHEN 'consume_call' THEN
+      INSERT INTO call_counters AS c (chain, block_id, used, expires_at)
+      SELECT event_chain, condition ->> 'block_id', 1, to_timestamp((condition ->> 'expires_at')::double precision)
+      WHERE (condition ->> 'max')::bigint > 0
+      ON CONFLICT (chain, block_id) DO UPDATE
+        SET used = c.used + 1, expires_at = greatest(c.expires_at, excluded.expires_at)
+        WHERE c.used < (condition ->> 'max')::bigint;
+      RETURN FOUND;
+    WHEN 'return_call' THEN
+      -- An effect, not a question: an outcome is recorded even when there is nothing to give back.
+      UPDATE call_counters c SET used = c.used - 1
+      WHERE c.chain = event_chain AND c.block_id = condition ->> 'block_id' AND c.used > 0;
+      RETURN true;
+    ELSE
+      RAISE EXCEPTION 'Unknown append condition "%"', coalesce(condition ->> 'kind', 'null')
+        USING ERRCODE = 'invalid_parameter_value';
+  END CASE;
+END $$;
+
+-- Applies the conditions of one event in order. Returns the index of the first that did not hold, after undoing what the
+-- earlier ones did, or null. A single condition needs no undoing and gets no savepoint: most events have one.
+CREATE FUNCTION audit_apply_conditions(event_chain text, event_seq bigint, conditions jsonb) RETURNS int
+LANGUAGE plpgsql AS $$
+DECLARE
+  total int := jsonb_array_length(conditions);
+  failed int;
+BEGIN
+  IF total = 1 THEN
+    RETURN CASE WHEN audit_apply_condition(event_chain, event_seq, conditions -> 0) THEN NULL ELSE 0 END;
+  END IF;
+  BEGIN
+    FOR position IN 0 .. total - 1 LOOP
+      IF NOT audit_apply_condition(event_chain, event_seq, conditions -> position) THEN
+        failed := position;
+        RAISE EXCEPTION 'condition % does not hold', position USING ERRCODE = 'IG001';
+      END IF;
+    END LOOP;
+  EXCEPTION WHEN SQLSTATE 'IG001' THEN
+    NULL; -- the savepoint undid it; `failed` keeps its value
+  END;
+  RETURN failed;
+END $$;
+
+-- Appends one batch; row i of every array is one event. Locks the heads of its chains in the order of their names,
+-- keeps the order of the input within a chain, and drops only those events whose conditions do not hold.
+-- Returns one row per event, in any order; "index" counts from 0.
+CREATE FUNCTION audit_append(
+  chains text[], event_ids text[], events text[], salts bytea[], conditions text[]
+) RETURNS TABLE (index int, status text, new_seq bigint, new_hash bytea, failed_condition int)
+LANGUAGE plpgsql AS $$
+DECLARE
+  total int := cardinality(chains);
+  seqs bigint[] := array_fill(NULL::bigint, ARRAY[total]);
+  hashes bytea[] := array_fill(NULL::bytea, ARRAY[total]);
+  head_chain text;
+  head_seq bigint;
+  head_hash bytea;
+  failed int;
+  item record;
+BEGIN
+  IF total <> cardinality(event_ids) OR total <> cardinality(events) OR total <> cardinality(salts)
+    OR total <> cardinality(conditions) THEN
+    RAISE EXCEPTION 'Expected arrays of one length' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  -- Holds for this transaction only. A decision is durable before anything is forwarded.
+  IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  PERFORM 1 FROM audit_heads h WHERE h.chain = ANY (chains) ORDER BY h.chain FOR UPDATE;
+  FOR item IN
+    SELECT u.chain COLLATE "C" AS chain, u.event, u.conditions, u.number::int AS number
+    FROM unnest(chains, events, conditions) WITH ORDINALITY AS u (chain, event, conditions, number)
+    ORDER BY 1, u.number
+  LOOP
+    IF head_chain IS DISTINCT FROM item.chain THEN
+      UPDATE audit_heads h SET seq = head_seq, hash = head_hash WHERE h.chain = head_chain;
+      SELECT h.chain, h.seq, h.hash INTO head_chain, head_seq, head_hash
+      FROM audit_heads h WHERE h.chain = item.chain;
+      IF NOT FOUND THEN
+        RAISE EXCEPTION 'Unknown audit chain "%"', coalesce(item.chain, 'null')
+          USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+    END IF;
+    failed := NULL;
+    IF item.conditions IS NOT NULL THEN
+      failed := audit_apply_conditions(head_chain, head_seq + 1, item.conditions::jsonb);
+    END IF;
+    index := item.number - 1;
+    failed_condition := failed;
+    IF failed IS NULL THEN
+      head_seq := head_seq + 1;
+      head_hash := sha256(head_hash || convert_to(item.event, 'UTF8'));
+      seqs[item.number] := head_seq;
+      hashes[item.number] := head_hash;
+      status := 'appended';
+      new_seq := head_seq;
+      new_hash := head_hash;
+    ELSE
+      status := 'conflict';
+      new_seq := NULL;
+      new_hash := NULL;
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+  UPDATE audit_heads h SET seq = head_seq, hash = head_hash WHERE h.chain = head_chain;
+  INSERT INTO audit_events (chain, seq, event_id, event, hash)
+  SELECT u.chain, u.seq, u.event_id, u.event, u.hash
+  FROM unnest(chains, seqs, event_ids, events, hashes) AS u (chain, seq, event_id, event, hash)
+  WHERE u.seq IS NOT NULL;
+  INSERT INTO audit_salts (chain, seq, salt)
+  SELECT u.chain, u.seq, u.salt
+  FROM unnest(chains, seqs, salts) AS u (chain, seq, salt)
+  WHERE u.seq IS NOT NULL AND u.salt IS NOT NULL;
+END $$;
+
+-- Refusals that no tenant can be blamed for, and the tenant that always exists.
+INSERT INTO audit_heads (chain, seq, hash)
+SELECT '~unverified', 0, audit_genesis(i.log_id, '~unverified') FROM installation i;
+INSERT INTO tenants (name) VALUES ('default');
+INSERT INTO audit_heads (chain, seq, hash)
+SELECT 'default', 0, audit_genesis(i.log_id, 'default') FROM installation i;

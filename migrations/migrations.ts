@@ -1,0 +1,15 @@
+import core from "./0001_core.sql" with { type: "text" };
+import audit from "./0002_audit.sql" with { type: "text" };
+
+/** One step of the schema: forward only, never changed once released. */
+export interface Migration {
+  readonly number: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** All migrations in the order in which they apply; numbers count from 1 without gaps. */
+export const MIGRATIONS: readonly Migration[] = [
+  { number: 1, name: "0001_core", sql: core },
+  { number: 2, name: "0002_audit", sql: audit },
+];

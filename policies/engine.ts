@@ -1,0 +1,107 @@
+/** Evaluates one compiled policy, synchronously, on the thread that serves the call. */
+import { GatewayError } from "../core/errors.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import {
+  compilePolicyModule,
+  createPolicyInstance,
+  type OnBuiltinError,
+  PolicyAbort,
+  type PolicyInstance,
+} from "./instance.ts";
+import { parsePolicyResult, type PolicyResult } from "./result.ts";
+
+export type { PolicyResult } from "./result.ts";
+
+export interface PolicyEngineOptions {
+  /** Most pages of 64 KiB that one evaluation may use; 1024 (64 MiB) unless given. */
+  readonly maxPages?: number;
+  readonly onBuiltinError?: OnBuiltinError;
+}
+
+/** One policy, ready to decide. Nothing interrupts an evaluation: only its memory is bounded. */
+export interface PolicyEngine {
+  /** Decides one input document; throws `GatewayError` with code `policy_failed` when it cannot. */
+  evaluate(input: JsonObject): PolicyResult;
+}
+
+const DEFAULT_MAX_PAGES = 1024;
+/** Wasm memory never shrinks: an instance that has grown beyond this is replaced after its evaluation. */
+const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+
+/** Loads a compiled policy; throws `GatewayError` when it is no policy or calls a builtin that we do not have. */
+export function createPolicyEngine(
+  wasm: Uint8Array<ArrayBuffer>,
+  options: PolicyEngineOptions = {},
+): PolicyEngine {
+  const instanceOptions = {
+    maxPages: options.maxPages ?? DEFAULT_MAX_PAGES,
+    onBuiltinError: options.onBuiltinError,
+  };
+  const module = attempt("load the policy", () => compilePolicyModule(wasm));
+  return new WasmPolicyEngine(() =>
+    attempt("load the policy", () => createPolicyInstance(module, instanceOptions))
+  );
+}
+
+class WasmPolicyEngine implements PolicyEngine {
+  readonly #create: () => PolicyInstance;
+  #instance: PolicyInstance | undefined;
+
+  constructor(create: () => PolicyInstance) {
+    this.#create = create;
+    this.#instance = create();
+  }
+
+  evaluate(input: JsonObject): PolicyResult {
+    const bytes = encodeInput(input);
+    const instance = this.#instance ?? this.#create();
+    // Until it has answered, the instance counts as lost: a trap can leave its heap half written.
+    this.#instance = undefined;
+    const resultSet = attempt("evaluate the policy", () => instance.evaluate(bytes));
+    if (instance.memoryBytes() <= MAX_KEPT_BYTES) this.#instance = instance;
+    return parsePolicyResult(resultSet);
+  }
+}
+
+/** The input as UTF-8 JSON in a buffer of exactly its size, which is the form that the SDK hands on as it is. */
+function encodeInput(input: JsonObject): ArrayBuffer {
+  assertFinite(input);
+  const bytes = new TextEncoder().encode(JSON.stringify(input));
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+}
+
+/** `JSON.stringify` writes null for a number that is not finite, and in Rego null is smaller than every number. */
+function assertFinite(value: JsonValue | undefined): void {
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) {
+      throw new GatewayError(
+        "policy_failed",
+        `Cannot evaluate the policy: its input holds the number ${value}`,
+      );
+    }
+  } else if (typeof value === "object" && value !== null) {
+    for (const member of Object.values(value)) assertFinite(member);
+  }
+}
+
+/** Runs what touches the Wasm and turns whatever it throws into a fault; the SDK throws bare strings as well. */
+function attempt<Result>(what: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof GatewayError) throw error;
+    throw new GatewayError("policy_failed", `Cannot ${what}: ${causeOf(error)}`);
+  }
+}
+
+/** Says what went wrong without quoting data: a parser's message repeats the text that it could not read. */
+function causeOf(error: unknown): string {
+  if (error instanceof PolicyAbort) return `it gave up with "${error.message}"`;
+  if (error instanceof WebAssembly.RuntimeError) return `it trapped with "${error.message}"`;
+  if (error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError) {
+    return `the Wasm is no OPA policy: ${error.message}`;
+  }
+  if (error instanceof RangeError) return `it needs more memory or stack than it may have`;
+  if (error instanceof SyntaxError) return "its answer is not JSON";
+  return "the OPA SDK failed";
+}

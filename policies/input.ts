@@ -1,0 +1,40 @@
+/**
+ * The one input document of a Rego policy, described in `docs/reference/policy_input.md`. It is built member by member:
+ * what is not named here does not reach a policy, and a credential is named nowhere.
+ */
+import type { Facts, ToolCall } from "../core/call.ts";
+import type { JsonObject } from "../core/json.ts";
+
+/** Facts that have a place of their own in the document. */
+const PLACED: ReadonlySet<string> = new Set(["principal", "tool"]);
+
+/** Builds what `input` is for a call, given what the earlier checks established; the principal must be there. */
+export function policyInput(call: ToolCall, facts: Facts): JsonObject {
+  return {
+    call: {
+      id: call.id,
+      upstream: call.upstream,
+      method: call.method,
+      name: call.name,
+      arguments: call.arguments,
+      received_at: Math.floor(call.receivedAtMs / 1000),
+    },
+    tool: toolOf(facts),
+    principal: principalOf(facts),
+    facts: Object.fromEntries(Object.entries(facts).filter(([check]) => !PLACED.has(check))),
+  };
+}
+
+function toolOf(facts: Facts): JsonObject {
+  const { known, annotations, description } = facts.tool ?? {};
+  return { known: known === true, annotations: annotations ?? {}, description };
+}
+
+function principalOf(facts: Facts): JsonObject {
+  const principal = facts.principal;
+  if (principal === undefined) {
+    throw new TypeError("A policy was asked before a check established the principal");
+  }
+  const { tenant, agent, delegates, block_ids, jti, issued_at, expires_at } = principal;
+  return { tenant, agent, delegates, block_ids, jti, issued_at, expires_at };
+}
