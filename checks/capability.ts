@@ -14,6 +14,7 @@ import type {
   ToolDefinition,
   Verdict,
 } from "../plugins/contract.ts";
+import type { RevocationFeed } from "./revocation_feed.ts";
 import { createTokenVerifier, type KeyFor, type TokenVerifier } from "./token_verifier.ts";
 
 /** The name under which refusals and configuration know this check. */
@@ -21,24 +22,6 @@ export const CAPABILITY = "capability";
 
 /** A clock of ours may run this far behind the one that minted. */
 const MAX_CLOCK_LEAD_SECONDS = 30;
-
-/** Whom a revocation may concern. */
-export interface RevocationSubject {
-  readonly tenant: string;
-  readonly agent: string;
-  readonly upstream: string;
-  /** From the root block on: revoking any of them revokes everything below it. */
-  readonly blockIds: readonly string[];
-  readonly issuedAt: number;
-}
-
-/** The revocation feed as this check sees it. */
-export interface RevocationView {
-  /** False when the feed has not been read recently enough to say that something is not revoked. */
-  readonly isFresh: () => boolean;
-  /** Why the subject is revoked, for example `block`; `undefined` when it is not. */
-  isRevoked(subject: RevocationSubject): string | undefined;
-}
 
 /** What the capability check is lent. */
 export interface CapabilityPowers {
@@ -48,7 +31,7 @@ export interface CapabilityPowers {
   readonly audience: () => string;
   readonly maxLifetimeSeconds: number;
   readonly nowSeconds: () => number;
-  readonly revocations: RevocationView;
+  readonly revocations: Pick<RevocationFeed, "isFresh" | "isRevoked">;
   /** Restrictions that some other configured check enforces, for example `max_calls`. */
   readonly enforced: ReadonlySet<string>;
   /** Does the tenant exist? Without this power every well-formed tenant that the gateway signed for does. */

@@ -73,10 +73,7 @@ async function sealSession(key: CryptoKey, session: Session): Promise<string> {
 async function openSession(key: CryptoKey, id: string): Promise<Session | undefined> {
   if (id.length > MAX_ID_LENGTH || !id.startsWith(PREFIX)) return undefined;
   try {
-    const blob = Uint8Array.fromBase64(id.slice(PREFIX.length), {
-      alphabet: "base64url",
-      lastChunkHandling: "strict",
-    });
+    const blob = Uint8Array.fromBase64(id.slice(PREFIX.length), { alphabet: "base64url" });
     const algorithm = { name: "AES-GCM", iv: blob.subarray(0, IV_BYTES), additionalData: CONTEXT };
     const plain = await crypto.subtle.decrypt(algorithm, key, blob.subarray(IV_BYTES));
     // What the key has authenticated was written by `sealSession`.

@@ -143,7 +143,7 @@ BEGIN
     FROM unnest(chains, events, conditions) WITH ORDINALITY AS u (chain, event, conditions, number)
     ORDER BY 1, u.number
   LOOP
-    IF head_chain IS DISTINCT FROM item.chain THEN
+    IF item.chain IS NULL OR head_chain IS DISTINCT FROM item.chain THEN
       UPDATE audit_heads h SET seq = head_seq, hash = head_hash WHERE h.chain = head_chain;
       SELECT h.chain, h.seq, h.hash INTO head_chain, head_seq, head_hash
       FROM audit_heads h WHERE h.chain = item.chain;

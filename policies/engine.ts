@@ -53,7 +53,7 @@ class WasmPolicyEngine implements PolicyEngine {
   }
 
   evaluate(input: JsonObject): PolicyResult {
-    const bytes = encodeInput(input);
+    const bytes = attempt("evaluate the policy", () => encodeInput(input));
     const instance = this.#instance ?? this.#create();
     // Until it has answered, the instance counts as lost: a trap can leave its heap half written.
     this.#instance = undefined;

@@ -4,6 +4,7 @@
  */
 import type { Facts, ToolCall } from "../core/call.ts";
 import type { JsonObject } from "../core/json.ts";
+import { principalFacts, principalOf } from "../core/principal.ts";
 
 /** Facts that have a place of their own in the document. */
 const PLACED: ReadonlySet<string> = new Set(["principal", "tool"]);
@@ -20,7 +21,7 @@ export function policyInput(call: ToolCall, facts: Facts): JsonObject {
       received_at: Math.floor(call.receivedAtMs / 1000),
     },
     tool: toolOf(facts),
-    principal: principalOf(facts),
+    principal: principalOfCall(facts),
     facts: Object.fromEntries(Object.entries(facts).filter(([check]) => !PLACED.has(check))),
   };
 }
@@ -30,11 +31,10 @@ function toolOf(facts: Facts): JsonObject {
   return { known: known === true, annotations: annotations ?? {}, description };
 }
 
-function principalOf(facts: Facts): JsonObject {
-  const principal = facts.principal;
+function principalOfCall(facts: Facts): JsonObject {
+  const principal = principalOf(facts);
   if (principal === undefined) {
     throw new TypeError("A policy was asked before a check established the principal");
   }
-  const { tenant, agent, delegates, block_ids, jti, issued_at, expires_at } = principal;
-  return { tenant, agent, delegates, block_ids, jti, issued_at, expires_at };
+  return principalFacts(principal);
 }

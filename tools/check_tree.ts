@@ -50,17 +50,16 @@ export interface TreeProblem {
 interface Entry {
   readonly path: string;
   readonly isDirectory: boolean;
-  readonly children: number;
 }
 
 async function* walk(root: string, path: string): AsyncGenerator<Entry> {
   const entries = await Array.fromAsync(Deno.readDir(`${root}/${path}`));
   const kept = entries.filter(({ name }) => !IGNORED.includes(name));
-  if (path !== "") yield { path, isDirectory: true, children: kept.length };
+  if (path !== "") yield { path, isDirectory: true };
   for (const { name, isDirectory } of kept) {
     const child = path === "" ? name : `${path}/${name}`;
     if (isDirectory) yield* walk(root, child);
-    else yield { path: child, isDirectory: false, children: 0 };
+    else yield { path: child, isDirectory: false };
   }
 }
 
@@ -75,10 +74,9 @@ export async function checkTree(root: string): Promise<readonly TreeProblem[]> {
   return problems;
 }
 
-function judgeFolder({ path, children }: Entry, report: (message: string) => void): void {
+function judgeFolder({ path }: Entry, report: (message: string) => void): void {
   const name = path.split("/").at(-1) ?? "";
   if (FORBIDDEN_NAMES.includes(name)) report(`Name "${name}" says nothing about what is inside`);
-  if (children === 0) report("Folder is empty: a folder appears when its first file does");
   const known = LAYERS[name] !== undefined || OTHER_FOLDERS.includes(name) || name.startsWith(".");
   if (!path.includes("/") && !known) report(`Folder "${name}" is not in the layer table`);
 }

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { type AuditEntry, UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
+import { createRefusedAttempts, type RefusedAttempt } from "./refused_attempts.ts";
+
+const source = { logId: "log", version: "0", replicaId: "r", configDigest: "c" };
+const attempt = (overrides: Partial<RefusedAttempt> = {}): RefusedAttempt => ({
+  decisionId: "d",
+  code: "invalid_token",
+  method: "tools/call",
+  upstream: "acme",
+  sourceIp: "10.0.0.1",
+  timeMs: 1000,
+  ...overrides,
+});
+
+function recorder(fail = () => false) {
+  const entries: AuditEntry[] = [];
+  let id = 0;
+  const attempts = createRefusedAttempts({
+    source,
+    settingsVersion: () => 1,
+    newId: () => `e${++id}`,
+    append: (entry) => fail() ? Promise.reject(new Error("down")) : Promise.resolve(entries.push(entry)),
+    onError: () => {},
+    windowMs: 60_000,
+    maxGroups: 3,
+  });
+  const counts = () => entries.map((entry) => JSON.parse(entry.canonical).count);
+  return { attempts, entries, counts };
+}
+
+Deno.test("equal refusals become one event with a count and a time span", async () => {
+  const { attempts, entries } = recorder();
+  for (let index = 0; index < 500; index++) attempts.record(attempt({ timeMs: 1000 + index }));
+  attempts.record(attempt({ code: "missing_token" }));
+  await attempts.close();
+  assert.equal(entries.length, 2);
+  assert.equal(entries[0]?.chain, UNVERIFIED_CHAIN);
+  const event = JSON.parse(entries[0]?.canonical ?? "");
+  assert.deepEqual([event.count, event.start_time, event.end_time], [500, 1000, 1499]);
+});
+
+Deno.test("a flood from many addresses stays within the bound and loses no count", async () => {
+  const { attempts, counts } = recorder();
+  for (let index = 0; index < 1000; index++) attempts.record(attempt({ sourceIp: `10.0.0.${index}` }));
+  await attempts.close();
+  assert.equal(counts().length, 4);
+  assert.equal(counts().reduce((sum, count) => sum + count, 0), 1000);
+});
+
+Deno.test("counts survive a database that is away", async () => {
+  let down = true;
+  const { attempts, counts } = recorder(() => down);
+  attempts.record(attempt());
+  attempts.record(attempt());
+  await attempts.flush();
+  attempts.record(attempt());
+  down = false;
+  await attempts.close();
+  assert.deepEqual(counts(), [3]);
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import type { AuditEntry } from "../core/audit_entry.ts";
+import { createSweeper, type OpenDecision } from "./sweeper.ts";
+
+const source = { logId: "log", version: "0", replicaId: "me", configDigest: "c" };
+const event = JSON.stringify({
+  api: { operation: "pay_invoice", service: { name: "acme" } },
+  actor: { app_uid: "agent-1" },
+  src_endpoint: { ip: "10.0.0.1" },
+});
+
+function world(open: Record<string, string[]>, expired: string[], live: string[] = []) {
+  const entries: AuditEntry[] = [];
+  const decisions = new Map(Object.entries(open).map(([replica, ids]) => [replica, new Set(ids)]));
+  const removed: string[] = [];
+  let id = 0;
+  const sweeper = createSweeper({
+    store: {
+      expiredReplicas: () => Promise.resolve(expired),
+      removeReplica: (replicaId) => Promise.resolve(void removed.push(replicaId)),
+      openDecisions: (replicaId, limit) =>
+        Promise.resolve(
+          [...decisions.get(replicaId) ?? []].slice(0, limit)
+            .map((decisionId): OpenDecision => ({ decisionId, chain: "acme", event })),
+        ),
+    },
+    append: (entry) => {
+      const condition = entry.conditions[0];
+      assert.equal(condition?.kind, "close_decision");
+      for (const ids of decisions.values()) {
+        if (condition.kind === "close_decision") ids.delete(condition.decision_id);
+      }
+      return Promise.resolve({ status: "appended", seq: entries.push(entry), hash: "" } as const);
+    },
+    source,
+    settingsVersion: () => 1,
+    newId: () => `e${++id}`,
+    nowMs: () => 5,
+    isLive: (decisionId) => live.includes(decisionId),
+    onError: (error) => {
+      throw error;
+    },
+  });
+  return { sweeper, entries, removed };
+}
+
+Deno.test("sweep() writes unknown for every open decision of an ended replica, then forgets it", async () => {
+  const ids = Array.from({ length: 450 }, (_, index) => `d${index}`);
+  const { sweeper, entries, removed } = world({ dead: ids }, ["dead"]);
+  assert.equal(await sweeper.sweep(), 450);
+  const outcome = JSON.parse(entries[0]?.canonical ?? "");
+  assert.equal(outcome.unmapped.outcome, "unknown");
+  assert.equal(outcome.api.operation, "pay_invoice");
+  assert.equal(outcome.metadata.correlation_uid, "d0");
+  assert.deepEqual(removed, ["dead"]);
+});
+
+Deno.test("sweep() writes not_forwarded for its own decisions that were recorded too late, never for live ones", async () => {
+  const { sweeper, entries } = world({ me: ["late", "live"] }, [], ["live"]);
+  assert.equal(await sweeper.sweep(), 1);
+  const outcome = JSON.parse(entries[0]?.canonical ?? "");
+  assert.deepEqual([outcome.unmapped.outcome, outcome.metadata.correlation_uid], ["not_forwarded", "late"]);
+});
+
+Deno.test("sweep() never treats itself as ended", async () => {
+  const { sweeper, entries, removed } = world({ me: ["live"] }, ["me"], ["live"]);
+  assert.equal(await sweeper.sweep(), 0);
+  assert.deepEqual([entries.length, removed.length], [0, 0]);
+});

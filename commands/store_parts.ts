@@ -1,0 +1,66 @@
+/** Opens the database and joins the store's table groups into what the rest asks for. */
+import type { SweeperStore } from "../audit/sweeper.ts";
+import type { RevocationSource } from "../checks/revocation_feed.ts";
+import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
+import { createAuditEvents } from "../store/audit_events.ts";
+import { type Database, openDatabase } from "../store/database.ts";
+import { createInstallation } from "../store/installation.ts";
+import { migrate } from "../store/migration_runner.ts";
+import { createReplicas } from "../store/replicas.ts";
+import { createRevocations } from "../store/revocations.ts";
+import { createTenants } from "../store/tenants.ts";
+import { createTokens } from "../store/tokens.ts";
+import type { Configuration } from "./configuration.ts";
+
+/** The channel on which a new revocation is announced. */
+const REVOCATIONS = "intentgate_revocations";
+
+/** Opens the configured database, or the embedded one in the data folder. */
+export function openConfigured(
+  configuration: Configuration,
+  onNotice?: (message: string) => void,
+): Promise<Database> {
+  const { config, databaseUrl } = configuration;
+  return openDatabase({
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...{ dataDir: config.data_dir, timeoutMs: config.database_timeout_ms },
+    ...(onNotice === undefined ? {} : { onNotice }),
+  });
+}
+
+export type StoreParts = Awaited<ReturnType<typeof buildStoreParts>>;
+
+/** Brings the schema up to date and hands out the table groups, each query with a deadline. */
+export async function buildStoreParts(db: Database) {
+  const migrated = await migrate(db);
+  const installation = await createInstallation(db).readInstallation();
+  const audit = createAuditEvents(db);
+  const revocations = createRevocations(db);
+  const replicas = createReplicas(db);
+  const tenants = createTenants(db);
+  const tokens = createTokens(db);
+  const source: RevocationSource = {
+    readCounter: () => db.deadline(revocations.readCounter()),
+    readAfter: (number, limit) => db.deadline(revocations.readAfter(number, limit)),
+    listen: (onChange) => db.listen(REVOCATIONS, onChange, onChange),
+  };
+  const sweeping: SweeperStore = {
+    expiredReplicas: () => db.deadline(replicas.expired()),
+    removeReplica: async (replicaId) => void await db.deadline(replicas.remove(replicaId)),
+    openDecisions: (replicaId, limit) => db.deadline(audit.openDecisions(replicaId, limit)),
+  };
+  return {
+    ...{ db, migrated, audit, replicas, tenants, tokens, sweeping },
+    logId: installation.logId,
+    settingsVersion: installation.settingsVersion,
+    revocations: source,
+    revocationRows: revocations,
+    appendEvents: (entries: readonly AuditEntry[]): Promise<readonly AppendResult[]> =>
+      db.deadline(audit.append(entries)),
+    chain: {
+      head: (chain: string) => db.deadline(audit.head(chain)),
+      read: (chain: string, afterSeq: number, limit: number) =>
+        db.deadline(audit.read(chain, afterSeq, limit)),
+    },
+  };
+}

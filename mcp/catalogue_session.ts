@@ -1,0 +1,123 @@
+/** The gateway as a client of an upstream: one short session that reads all pages of `tools/list`. */
+import type { ToolDefinition } from "../core/call.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { JsonObject } from "../core/json.ts";
+import { collectAnswer } from "./answer.ts";
+import { negotiatedVersion } from "./handshake.ts";
+import { readToolDefinition } from "./tool_list.ts";
+import {
+  type ExchangeClock,
+  exchangeWith,
+  type ResolvedUpstream,
+  UpstreamFailure,
+  type UpstreamRequest,
+} from "./upstream_connection.ts";
+import { LEGACY_VERSIONS } from "./versions.ts";
+
+const MAX_PAGES = 50;
+const MAX_TOOLS = 10_000;
+/** Reading definitions is never worth more time or room than this, whatever calls of the upstream may take. */
+const MAX_TIMEOUT_MS = 10_000;
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+
+/** Reads all tool definitions of an upstream; throws `GatewayError`. */
+export async function readToolPages(
+  upstream: ResolvedUpstream,
+  clock: ExchangeClock,
+): Promise<readonly ToolDefinition[]> {
+  const session = new CatalogueSession(upstream, clock);
+  try {
+    await session.open();
+    return await session.listTools();
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error;
+    const isUnusable = ["not_mcp", "response_too_large", "redirect"].includes(error.code);
+    const code = isUnusable ? "upstream_answer_unusable" : "upstream_unavailable";
+    throw new GatewayError(code, `Cannot read the tools of "${upstream.name}": ${error.code}`, { cause: error });
+  } finally {
+    session.close();
+  }
+}
+
+class CatalogueSession {
+  readonly #upstream: ResolvedUpstream;
+  readonly #clock: ExchangeClock;
+  #sessionId: string | undefined;
+  #protocolVersion: string | undefined;
+  #nextId = 1;
+
+  constructor(upstream: ResolvedUpstream, clock: ExchangeClock) {
+    this.#upstream = {
+      ...upstream,
+      timeout_ms: Math.min(upstream.timeout_ms, MAX_TIMEOUT_MS),
+      max_response_bytes: Math.min(upstream.max_response_bytes, MAX_PAGE_BYTES),
+    };
+    this.#clock = clock;
+  }
+
+  async open(): Promise<void> {
+    const id = this.#nextId++;
+    const exchange = await this.#post({
+      jsonrpc: "2.0",
+      id,
+      method: "initialize",
+      params: {
+        protocolVersion: LEGACY_VERSIONS[0],
+        capabilities: {},
+        clientInfo: { name: "intentgate", version: "1" },
+      },
+    });
+    this.#sessionId = exchange.sessionId;
+    const answer = await collectAnswer(exchange, id, MAX_PAGE_BYTES);
+    this.#protocolVersion = negotiatedVersion(answer);
+    if (this.#protocolVersion === undefined) throw this.#unusable("it speaks no known protocol version");
+    const accepted = await this.#post({ jsonrpc: "2.0", method: "notifications/initialized" });
+    await accepted.drain();
+  }
+
+  async listTools(): Promise<readonly ToolDefinition[]> {
+    const tools: ToolDefinition[] = [];
+    let cursor: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const result = await this.#listPage(cursor);
+      if (!Array.isArray(result.tools)) throw this.#unusable("its tools/list has no tools");
+      for (const value of result.tools) {
+        const tool = readToolDefinition(this.#upstream.name, value);
+        if (tool !== undefined) tools.push(tool);
+      }
+      if (tools.length > MAX_TOOLS) throw this.#unusable(`it lists more than ${MAX_TOOLS} tools`);
+      if (typeof result.nextCursor !== "string") return tools;
+      cursor = result.nextCursor;
+    }
+    throw this.#unusable(`its tools/list has more than ${MAX_PAGES} pages`);
+  }
+
+  /** Ends the upstream's session; whether that works does not matter. */
+  close(): void {
+    if (this.#sessionId === undefined) return;
+    const request = { method: "DELETE", ...this.#session() } as const;
+    exchangeWith(this.#upstream, request, this.#clock).then((exchange) => exchange.drain()).catch(() => {});
+  }
+
+  async #listPage(cursor: string | undefined): Promise<JsonObject> {
+    const id = this.#nextId++;
+    const params = cursor === undefined ? {} : { params: { cursor } };
+    const exchange = await this.#post({ jsonrpc: "2.0", id, method: "tools/list", ...params });
+    const answer = await collectAnswer(exchange, id, MAX_PAGE_BYTES);
+    if (answer.result === undefined) throw this.#unusable("it refuses tools/list");
+    return answer.result.value;
+  }
+
+  #post(message: JsonObject) {
+    const body = new TextEncoder().encode(JSON.stringify(message));
+    return exchangeWith(this.#upstream, { method: "POST", body, ...this.#session() }, this.#clock);
+  }
+
+  #session(): Pick<UpstreamRequest, "sessionId" | "protocolVersion"> {
+    return { sessionId: this.#sessionId, protocolVersion: this.#protocolVersion };
+  }
+
+  #unusable(why: string): GatewayError {
+    return new GatewayError("upstream_answer_unusable", `Cannot read the tools of "${this.#upstream.name}": ${why}`);
+  }
+}

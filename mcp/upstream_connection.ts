@@ -1,0 +1,244 @@
+/** HTTP towards a tool server: what may be sent, what may come back, and how it can fail. */
+import type { UpstreamConfig } from "../core/config.ts";
+import type { EndingKind } from "../core/call.ts";
+
+/** An upstream whose secret header values have been read. */
+export type ResolvedUpstream = Readonly<Omit<UpstreamConfig, "headers">> & {
+  readonly name: string;
+  /** The upstream's own credential; wins over everything else. */
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** An exchange that did not bring a usable answer, and what that says about the call. */
+export class UpstreamFailure extends Error {
+  override readonly name = "UpstreamFailure";
+  constructor(
+    readonly kind: Extract<EndingKind, "upstream_failed" | "unknown">,
+    readonly code: string,
+    readonly status?: number,
+  ) {
+    super(`The upstream exchange ended with "${code}"`);
+  }
+}
+
+export interface UpstreamRequest {
+  readonly method: "POST" | "GET" | "DELETE";
+  readonly body?: Uint8Array<ArrayBuffer>;
+  /** The agent's headers; only those on the allow-list go on. */
+  readonly agentHeaders?: Headers;
+  readonly sessionId?: string | undefined;
+  readonly protocolVersion?: string | undefined;
+  /** A stream that stays open may be longer than one answer. */
+  readonly isLongLived?: boolean;
+}
+
+/** What the exchange needs from outside. */
+export interface ExchangeClock {
+  readonly nowMs: () => number;
+  readonly onUpstreamTime?: ((seconds: number) => void) | undefined;
+}
+
+const FORWARDED_HEADERS = ["last-event-id", "traceparent", "tracestate", "baggage"];
+const MAX_FORWARDED_HEADER = 8192;
+const MAX_SESSION_ID = 1024;
+
+/** Sends one request; throws `UpstreamFailure` when no answer starts. Redirects are never followed. */
+export async function exchangeWith(
+  upstream: ResolvedUpstream,
+  request: UpstreamRequest,
+  clock: ExchangeClock,
+): Promise<Exchange> {
+  const deadline = new Deadline(upstream.timeout_ms);
+  const startedMs = clock.nowMs();
+  const end = () => {
+    deadline.clear();
+    clock.onUpstreamTime?.((clock.nowMs() - startedMs) / 1000);
+  };
+  try {
+    const response = await fetch(upstream.url, {
+      method: request.method,
+      headers: upstreamHeaders(upstream, request),
+      body: request.body ?? null,
+      redirect: "manual",
+      signal: deadline.signal,
+    });
+    const maxBytes = request.isLongLived === true ? Infinity : upstream.max_response_bytes;
+    return new Exchange(response, deadline, maxBytes, () => clock.nowMs() - startedMs, end);
+  } catch (error) {
+    const failure = fetchFailure(error, deadline);
+    end();
+    throw failure;
+  }
+}
+
+/** One answer on its way in: read to its end or given up, exactly once. */
+export class Exchange {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly elapsedMs: () => number;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #deadline: Deadline;
+  readonly #maxBytes: number;
+  readonly #onEnd: () => void;
+  #received = 0;
+  #hasEnded = false;
+
+  constructor(
+    response: Response,
+    deadline: Deadline,
+    maxBytes: number,
+    elapsedMs: () => number,
+    onEnd: () => void,
+  ) {
+    this.status = response.status;
+    this.headers = response.headers;
+    this.elapsedMs = elapsedMs;
+    this.#reader = response.body?.getReader();
+    this.#deadline = deadline;
+    this.#maxBytes = maxBytes;
+    this.#onEnd = onEnd;
+  }
+
+  get contentType(): string {
+    return (this.headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  }
+
+  /** The upstream's session id when it issued a usable one. */
+  get sessionId(): string | undefined {
+    const id = this.headers.get("mcp-session-id");
+    if (id === null) return undefined;
+    if (id.length > MAX_SESSION_ID || !/^[\x21-\x7e]+$/.test(id)) {
+      throw this.fail("upstream_failed", "not_mcp");
+    }
+    return id;
+  }
+
+  /** The next bytes, `undefined` at the end; throws `UpstreamFailure`. */
+  async read(): Promise<Uint8Array | undefined> {
+    let chunk: Uint8Array | undefined;
+    try {
+      chunk = (await this.#reader?.read())?.value;
+    } catch {
+      throw this.fail("unknown", this.#deadline.hasPassed ? "timeout" : "connection_lost");
+    }
+    if (chunk === undefined) this.#end();
+    this.#received += chunk?.length ?? 0;
+    if (this.#received > this.#maxBytes) throw this.fail("upstream_failed", "response_too_large");
+    return chunk;
+  }
+
+  /** Everything up to the end as text; throws `UpstreamFailure`. */
+  async readText(): Promise<string> {
+    const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const parts: string[] = [];
+    for (let chunk = await this.read(); chunk !== undefined; chunk = await this.read()) {
+      parts.push(this.decode(decoder, chunk));
+    }
+    parts.push(this.decode(decoder));
+    return parts.join("");
+  }
+
+  decode(decoder: TextDecoder, chunk?: Uint8Array): string {
+    try {
+      return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
+    } catch {
+      throw this.fail("upstream_failed", "not_mcp");
+    }
+  }
+
+  /** Gives the exchange up and makes the error that says why. */
+  fail(kind: UpstreamFailure["kind"], code: string): UpstreamFailure {
+    this.abort();
+    return new UpstreamFailure(kind, code, this.status);
+  }
+
+  /** Stops reading and closes the connection. */
+  abort(): void {
+    if (this.#hasEnded) return;
+    this.#end();
+    this.#deadline.abort();
+    this.#reader?.cancel().catch(() => {});
+  }
+
+  /** Reads what is left and throws it away, so that the connection can be used again. Never rejects. */
+  async drain(): Promise<void> {
+    try {
+      while (await this.read() !== undefined);
+    } catch {
+      // Nothing depends on these bytes any more.
+    }
+  }
+
+  /** From now on the exchange ends after this time instead of the upstream's timeout. */
+  extendDeadline(ms: number): void {
+    this.#deadline.restart(ms);
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#onEnd();
+  }
+}
+
+/** One timer from connecting to the last byte. */
+class Deadline {
+  readonly #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #hasPassed = false;
+
+  constructor(ms: number) {
+    this.restart(ms);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get hasPassed(): boolean {
+    return this.#hasPassed;
+  }
+
+  restart(ms: number): void {
+    this.clear();
+    this.#timer = setTimeout(() => {
+      this.#hasPassed = true;
+      this.#controller.abort();
+    }, ms);
+  }
+
+  abort(): void {
+    this.#controller.abort();
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Only a failure to connect proves that nothing was sent; everything else leaves the outcome open. */
+function fetchFailure(error: unknown, deadline: Deadline): UpstreamFailure {
+  if (deadline.hasPassed) return new UpstreamFailure("unknown", "timeout");
+  const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : "";
+  const wasNeverSent = text.includes("client error (Connect)") || text.includes("are blocked");
+  return wasNeverSent
+    ? new UpstreamFailure("upstream_failed", "connect_failed")
+    : new UpstreamFailure("unknown", "connection_lost");
+}
+
+function upstreamHeaders(upstream: ResolvedUpstream, request: UpstreamRequest): Headers {
+  const headers = new Headers({ "accept-encoding": "identity", "user-agent": "intentgate" });
+  for (const name of FORWARDED_HEADERS) {
+    const value = request.agentHeaders?.get(name) ?? "";
+    if (value !== "" && value.length <= MAX_FORWARDED_HEADER) headers.set(name, value);
+  }
+  headers.set(
+    "accept",
+    request.method === "GET" ? "text/event-stream" : "application/json, text/event-stream",
+  );
+  if (request.body !== undefined) headers.set("content-type", "application/json");
+  if (request.protocolVersion !== undefined) headers.set("mcp-protocol-version", request.protocolVersion);
+  if (request.sessionId !== undefined) headers.set("mcp-session-id", request.sessionId);
+  for (const [name, value] of Object.entries(upstream.headers)) headers.set(name, value);
+  return headers;
+}
