@@ -27,9 +27,13 @@ export async function openEmbedded(dataDir: string): Promise<Embedded> {
     host.terminate();
     lock.release();
     const detail = error instanceof Error ? error.message : String(error);
-    throw new GatewayError("database_unavailable", `Cannot open the database "${dataDir}/database": ${detail}`, {
-      cause: error,
-    });
+    throw new GatewayError(
+      "database_unavailable",
+      `Cannot open the database "${dataDir}/database": ${detail}`,
+      {
+        cause: error,
+      },
+    );
   }
   return {
     connect: () => host.connect(),
@@ -103,7 +107,9 @@ class WorkerHost {
 
   /** The database is gone until the process starts again: every connection fails, now and later. */
   #lose(error: Error): void {
-    this.#lost = Object.assign(new Error(`The embedded database ended: ${error.message}`), { code: "ECONNRESET" });
+    this.#lost = Object.assign(new Error(`The embedded database ended: ${error.message}`), {
+      code: "ECONNRESET",
+    });
     this.#started.reject(this.#lost);
     this.#stopped.resolve();
     for (const socket of this.#sockets.values()) socket.destroy(this.#lost);

@@ -227,7 +227,8 @@ def refused_text():
     loose = short[:-1] + alphabet[alphabet.index(short[-1]) | 1]
     tag = hmac.new(token_key("k1"), ("ig1." + loose).encode(), hashlib.sha256).digest()
     refuse("spare base64 bits in a block, tag computed over it", join([loose], tag))
-    refuse("standard base64 alphabet", full.replace("-", "+").replace("_", "/"))
+    urlsafe = next(t for t in (token(root(sub=f"agent-{n}")) for n in range(100)) if "-" in t[4:] and "_" in t[4:])
+    refuse("standard base64 alphabet", urlsafe.replace("-", "+").replace("_", "/"))
     refuse("line break inside", full[:40] + "\n" + full[40:])
     refuse("space at the end", full + " ")
     refuse("seventeen blocks", token(root(), *[{} for _ in range(16)]))

@@ -1,0 +1,134 @@
+import type postgres from "postgres";
+import type { AppendResult, AuditEntry, AuditRow } from "../core/audit_entry.ts";
+import { GatewayError } from "../core/errors.ts";
+import type { Tx } from "../core/tx.ts";
+import type { Database } from "./database.ts";
+import { safeInteger } from "./safe_integer.ts";
+import { sqlOf } from "./transaction.ts";
+
+/** Where a chain stands; `hash` in lower-case hex. */
+export interface ChainHead {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** An allow whose outcome is missing, with the canonical text of its event. */
+export interface OpenDecisionRow {
+  readonly decisionId: string;
+  readonly chain: string;
+  readonly seq: number;
+  readonly event: string;
+}
+
+/** The audit tables: heads, events, salts, open decisions and call counters. */
+export interface AuditEvents {
+  /**
+   * Appends one batch with one statement; durable when it resolves. Results come in the order of the entries. Has no
+   * deadline of its own: wrap it in `database.deadline`.
+   */
+  append(entries: readonly AuditEntry[]): Promise<AppendResult[]>;
+  /** The same inside a transaction, which then holds the heads of these chains until it ends: append last. */
+  appendIn(tx: Tx, entries: readonly AuditEntry[]): Promise<AppendResult[]>;
+  head(chain: string): Promise<ChainHead | undefined>;
+  /** Names of all chains. */
+  chains(): Promise<string[]>;
+  /** Events with a greater number, in order. */
+  read(chain: string, afterSeq: number, limit: number): Promise<AuditRow[]>;
+  openDecisions(replicaId: string, limit: number): Promise<OpenDecisionRow[]>;
+  /** Forgets the counters of blocks that expired more than an hour ago; returns how many. */
+  removeExpiredCounters(): Promise<number>;
+}
+
+/** Appends that may be unanswered at once. During an outage more would only pile up, to be recorded too late. */
+const MAX_UNANSWERED = 16;
+/** Array type of bytea is found by postgres.js; without this it would take the array for one bytea. */
+const BYTEA = 17;
+
+interface Appended {
+  readonly index: number;
+  readonly status: "appended" | "conflict";
+  readonly new_seq: string | null;
+  readonly new_hash: string | null;
+  readonly failed_condition: number | null;
+}
+
+export function createAuditEvents(database: Database): AuditEvents {
+  const { sql } = database;
+  let unanswered = 0;
+  return {
+    append: async (entries) => {
+      if (unanswered >= MAX_UNANSWERED) {
+        const message =
+          `Cannot append to the audit chain: ${unanswered} earlier batches are not answered yet`;
+        throw new GatewayError("database_unavailable", message);
+      }
+      unanswered++;
+      try {
+        return await append(sql, entries);
+      } finally {
+        unanswered--;
+      }
+    },
+    appendIn: (tx, entries) => append(sqlOf(tx), entries),
+    head: async (chain) => {
+      const [row] = await sql<{ seq: string; hash: string }[]>`
+        SELECT seq, encode(hash, 'hex') AS hash FROM audit_heads WHERE chain = ${chain}`;
+      return row === undefined ? undefined : { seq: safeInteger(row.seq), hash: row.hash };
+    },
+    chains: async () =>
+      (await sql<{ chain: string }[]>`SELECT chain FROM audit_heads ORDER BY chain`).map((row) => row.chain),
+    read: async (chain, afterSeq, limit) => {
+      const rows = await sql<{ seq: string; event: string; hash: string }[]>`
+        SELECT seq, event, encode(hash, 'hex') AS hash FROM audit_events
+        WHERE chain = ${chain} AND seq > ${afterSeq} ORDER BY seq LIMIT ${limit}`;
+      return rows.map((row) => ({ seq: safeInteger(row.seq), canonical: row.event, hash: row.hash }));
+    },
+    openDecisions: (replicaId, limit) => openDecisions(sql, replicaId, limit),
+    removeExpiredCounters: async () =>
+      (await sql`DELETE FROM call_counters WHERE expires_at < clock_timestamp() - interval '1 hour'`).count,
+  };
+}
+
+async function append(sql: postgres.ISql, entries: readonly AuditEntry[]): Promise<AppendResult[]> {
+  if (entries.length === 0) return [];
+  const rows = await sql<Appended[]>`
+    SELECT index, status, new_seq, encode(new_hash, 'hex') AS new_hash, failed_condition
+    FROM audit_append(
+      ${entries.map((entry) => entry.chain)}::text[],
+      ${entries.map((entry) => entry.eventId)}::text[],
+      ${entries.map((entry) => entry.canonical)}::text[],
+      ${sql.array(entries.map((entry) => entry.salt ?? null), BYTEA)}::bytea[],
+      ${entries.map(conditionsText)}::text[]
+    ) ORDER BY index`;
+  if (rows.length !== entries.length) {
+    throw new TypeError(`Expected ${entries.length} results of the append, got ${rows.length}`);
+  }
+  return rows.map(toResult);
+}
+
+function conditionsText({ conditions }: AuditEntry): string | null {
+  return conditions.length === 0 ? null : JSON.stringify(conditions);
+}
+
+function toResult(row: Appended): AppendResult {
+  if (row.status === "conflict") return { status: "conflict", condition: safeInteger(row.failed_condition) };
+  if (row.new_hash === null) throw new TypeError("Expected a hash of the appended event, got none");
+  return { status: "appended", seq: safeInteger(row.new_seq), hash: row.new_hash };
+}
+
+async function openDecisions(
+  sql: postgres.Sql,
+  replicaId: string,
+  limit: number,
+): Promise<OpenDecisionRow[]> {
+  const rows = await sql<{ decision_id: string; chain: string; seq: string; event: string }[]>`
+    SELECT o.decision_id, o.chain, o.seq, e.event
+    FROM open_decisions o JOIN audit_events e ON e.chain = o.chain AND e.seq = o.seq
+    WHERE o.replica_id = ${replicaId} ORDER BY o.decision_id LIMIT ${limit}`;
+  return rows.map((row) => ({
+    decisionId: row.decision_id,
+    chain: row.chain,
+    seq: safeInteger(row.seq),
+    event: row.event,
+  }));
+}
