@@ -59,6 +59,8 @@ class Gateway {
   readonly #options: CallGatewayOptions;
   readonly #runOptions: RunOptions;
   readonly #forwarding = new Map<string, { allowed: AllowedCall; done: Promise<void> }>();
+  /** Calls whose checks already know how they ended: a commit confirmed late must not tell them twice. */
+  readonly #settled = new WeakSet<ToolCall>();
   #handling = 0;
   #draining = false;
 
@@ -222,6 +224,8 @@ class Gateway {
   }
 
   async #settle(call: ToolCall, snapshot: Snapshot, ending: CallEnding): Promise<void> {
+    if (this.#settled.has(call)) return;
+    this.#settled.add(call);
     for (const stage of snapshot.stages.toReversed()) {
       try {
         await stage.check.settle?.(call, {

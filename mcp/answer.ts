@@ -54,13 +54,10 @@ function partOf(value: unknown, span: JsonSpan | undefined): Answer["result"] {
 }
 
 /** Refuses what cannot be the start of an MCP answer: redirects, errors, foreign content types. */
-export async function refuseForeignAnswer(exchange: Exchange): Promise<void> {
+export function refuseForeignAnswer(exchange: Exchange): void {
   const { status } = exchange;
   if (status >= 300 && status < 400) throw exchange.fail("upstream_failed", "redirect");
-  if (status >= 400) {
-    await exchange.drain();
-    throw new UpstreamFailure("upstream_failed", `http_${status}`, status);
-  }
+  if (status >= 400) throw exchange.fail("upstream_failed", `http_${status}`);
   const { contentType } = exchange;
   if (status !== 200 || (contentType !== "application/json" && contentType !== "text/event-stream")) {
     throw exchange.fail("upstream_failed", "not_mcp");
@@ -97,7 +94,7 @@ export async function collectAnswer(
   id: MessageId,
   maxEventLength: number,
 ): Promise<Answer> {
-  await refuseForeignAnswer(exchange);
+  refuseForeignAnswer(exchange);
   if (exchange.contentType === "application/json") return await readJsonAnswer(exchange, id);
   for await (const event of readEvents(exchange, maxEventLength)) {
     if (event.data === undefined) continue;

@@ -2,7 +2,14 @@
 import { type CallOrigin, unnamedCall } from "./tool_call.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Admission, Admitted, CallGateway, Refusal } from "./port.ts";
-import { type MessageId, refusalMessage, refusalResponse, RPC, rpcError, sessionNotFound } from "./refusals.ts";
+import {
+  type MessageId,
+  refusalMessage,
+  refusalResponse,
+  RPC,
+  rpcError,
+  sessionNotFound,
+} from "./refusals.ts";
 import { isOwnSession, type Session, type Sessions } from "./sessions.ts";
 import type { ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
 
@@ -37,7 +44,9 @@ export async function admit(
   const how = { hasCredential: arrival.credential !== undefined, style: "error" } as const;
   if (answer.kind === "refused") return refusalResponse(answer.refusal, id, how);
   const { upstream } = arrival;
-  if (upstream === undefined || !mayUse(upstream, answer)) return refusalResponse(notAvailable(arrival), id, how);
+  if (upstream === undefined || !mayUse(upstream, answer)) {
+    return refusalResponse(notAvailable(arrival), id, how);
+  }
   return { admitted: answer, upstream };
 }
 
@@ -71,7 +80,9 @@ export class SessionClaim {
   /** The session when it is the principal's own, for this upstream, and in the negotiated version. */
   accept(admission: Admission): Session | undefined {
     const session = this.#session;
-    if (session === undefined || !isOwnSession(session, this.#arrival.origin.upstream, admission)) return undefined;
+    if (session === undefined || !isOwnSession(session, this.#arrival.origin.upstream, admission)) {
+      return undefined;
+    }
     const { protocolVersion } = this.#arrival;
     this.#isOtherVersion = protocolVersion !== undefined && protocolVersion !== session.protocolVersion;
     return this.#isOtherVersion ? undefined : session;
@@ -111,7 +122,11 @@ export function upstreamRefusal(arrival: Arrival, failure: UpstreamFailure): Ref
 }
 
 /** The JSON-RPC error text for an upstream that did not answer properly. */
-export function upstreamRefusalText(arrival: Arrival, failure: UpstreamFailure, id: MessageId | null): string {
+export function upstreamRefusalText(
+  arrival: Arrival,
+  failure: UpstreamFailure,
+  id: MessageId | null,
+): string {
   return JSON.stringify(refusalMessage(upstreamRefusal(arrival, failure), id));
 }
 

@@ -28,7 +28,10 @@ const MIN_REFRESH_MS = 1_000;
 export function createCatalogue(options: CatalogueOptions): Catalogue {
   const shelves = new Map<string, Shelf>();
   for (const [name, upstream] of options.upstreams) {
-    shelves.set(name, new Shelf(() => readToolPages(upstream, options), options.nowMs, options.ttlMs ?? DEFAULT_TTL_MS));
+    shelves.set(
+      name,
+      new Shelf(() => readToolPages(upstream, options), options.nowMs, options.ttlMs ?? DEFAULT_TTL_MS),
+    );
   }
   return {
     definition: async (upstream, name) => await shelves.get(upstream)?.find(name),
@@ -86,7 +89,9 @@ class Shelf {
     const tools = new Map<string, ToolDefinition>();
     for (const tool of await this.#read()) {
       // Two tools of one name: nobody can say which one a call would reach.
-      if (tools.has(tool.name)) throw new GatewayError("upstream_answer_unusable", `Two tools are named "${tool.name}"`);
+      if (tools.has(tool.name)) {
+        throw new GatewayError("upstream_answer_unusable", `Two tools are named "${tool.name}"`);
+      }
       tools.set(tool.name, deepFreeze(tool));
     }
     this.#tools = tools;

@@ -33,7 +33,9 @@ export async function readToolPages(
     if (!(error instanceof UpstreamFailure)) throw error;
     const isUnusable = ["not_mcp", "response_too_large", "redirect"].includes(error.code);
     const code = isUnusable ? "upstream_answer_unusable" : "upstream_unavailable";
-    throw new GatewayError(code, `Cannot read the tools of "${upstream.name}": ${error.code}`, { cause: error });
+    throw new GatewayError(code, `Cannot read the tools of "${upstream.name}": ${error.code}`, {
+      cause: error,
+    });
   } finally {
     session.close();
   }
@@ -118,6 +120,9 @@ class CatalogueSession {
   }
 
   #unusable(why: string): GatewayError {
-    return new GatewayError("upstream_answer_unusable", `Cannot read the tools of "${this.#upstream.name}": ${why}`);
+    return new GatewayError(
+      "upstream_answer_unusable",
+      `Cannot read the tools of "${this.#upstream.name}": ${why}`,
+    );
   }
 }

@@ -42,7 +42,7 @@ export class MessageError extends Error {
 }
 
 const MAX_ID_LENGTH = 256;
-const MAX_METHOD_LENGTH = 128;
+const METHOD = /^[\x21-\x7e]{1,128}$/;
 const MAX_NAME_LENGTH = 256;
 
 const ENVELOPE = new Set(["jsonrpc", "id", "method", "params", "result", "error"]);
@@ -83,8 +83,8 @@ export function parseMessage(bytes: Uint8Array<ArrayBuffer>): Message {
   if (value.method === undefined && isAnswer) return { kind: "response", bytes };
   if (isAnswer) throw refuse('A message has either "method" or "result" and "error"');
   const method = value.method;
-  if (typeof method !== "string" || method.length === 0 || method.length > MAX_METHOD_LENGTH) {
-    throw refuse(`"method" is not a text of 1 to ${MAX_METHOD_LENGTH} characters`);
+  if (typeof method !== "string" || !METHOD.test(method)) {
+    throw refuse('"method" is not a text of 1 to 128 visible ASCII characters');
   }
   const params = readParams(value.params, id);
   refuseKindMismatch(method, id);

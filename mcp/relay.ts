@@ -9,7 +9,7 @@ import {
 } from "./answer.ts";
 import { eventText, eventTextWithData, EventWriter, type StreamEvent } from "./event_stream.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
-import type { MessageId } from "./refusals.ts";
+import { type MessageId, sessionNotFound } from "./refusals.ts";
 import { type Exchange, UpstreamFailure } from "./upstream_connection.ts";
 
 /** What is done with the answer to one request. */
@@ -17,6 +17,8 @@ export interface RelayPlan {
   readonly id: MessageId;
   /** Most characters of one event. */
   readonly maxEventLength: number;
+  /** Whether a bare 404 says that the upstream has forgotten the session. */
+  readonly hasUpstreamSession: boolean;
   /** The text that the client gets instead of the upstream's answer. */
   edit(answer: Answer): string | Promise<string>;
   /** The JSON-RPC error message for a client whose answer did not come. */
@@ -37,7 +39,7 @@ export async function relayAnswer(
     exchange = await sending;
     const passed = await relayErrorStatus(exchange);
     if (passed !== undefined) return passed;
-    await refuseForeignAnswer(exchange);
+    refuseForeignAnswer(exchange);
     if (exchange.contentType === "text/event-stream") return streamAnswer(exchange, plan);
     const answer = await readJsonAnswer(exchange, plan.id);
     const ending = endingOf(answer, exchange);
@@ -45,12 +47,12 @@ export async function relayAnswer(
   } catch (error) {
     const failure = asFailure(error, exchange);
     const ending = failureEnding(failure, exchange?.elapsedMs() ?? nowMs() - startedMs);
-    return { response: jsonResponse(plan.failed(failure)), ending: Promise.resolve(ending) };
+    return { response: failedResponse(failure, plan), ending: Promise.resolve(ending) };
   }
 }
 
 /** 400 and 404 with a JSON-RPC error keep their status: clients read protocol facts from it. */
-async function relayErrorStatus(exchange: Exchange): Promise<Forwarded | undefined> {
+export async function relayErrorStatus(exchange: Exchange): Promise<Forwarded | undefined> {
   const { status } = exchange;
   if ((status !== 400 && status !== 404) || exchange.contentType !== "application/json") return undefined;
   const text = await exchange.readText();
@@ -164,6 +166,11 @@ async function edited(answer: Answer, plan: RelayPlan, exchange: Exchange): Prom
 function asFailure(error: unknown, exchange: Exchange | undefined): UpstreamFailure {
   if (error instanceof UpstreamFailure) return error;
   return exchange?.fail("unknown", "internal") ?? new UpstreamFailure("unknown", "internal");
+}
+
+function failedResponse(failure: UpstreamFailure, plan: RelayPlan): Response {
+  const hasLostSession = plan.hasUpstreamSession && failure.status === 404;
+  return hasLostSession ? sessionNotFound(plan.id) : jsonResponse(plan.failed(failure));
 }
 
 function failureEnding(failure: UpstreamFailure, upstreamMs: number): ForwardEnding {

@@ -26,7 +26,7 @@ export function toolCallOf(origin: CallOrigin, message: RequestMessage, params: 
     method: message.method,
     name: params.name,
     arguments: deepFreeze(params.arguments),
-    argumentsDigest: argumentsDigest(params.arguments, message),
+    argumentsDigest: argumentsDigest(params, message),
     ...(params.prompt === undefined ? {} : { prompt: deepFreeze(params.prompt) }),
     ...(params.memory === undefined ? {} : { memory: deepFreeze(params.memory) }),
   });
@@ -51,12 +51,18 @@ export function deepFreeze<T>(value: T): T {
   return value;
 }
 
-function argumentsDigest(given: JsonObject, message: RequestMessage): string {
+function argumentsDigest(params: ToolCallParams, message: RequestMessage): string {
   try {
-    return digestOf(canonicalJson(given));
+    // Digests of prompt and memory enter events too.
+    canonicalJson({ prompt: params.prompt, memory: params.memory });
+    return digestOf(canonicalJson(params.arguments));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    throw new MessageError(RPC.invalidParams, '"params.arguments" contains U+0000 or is no canonical JSON', message.id);
+    throw new MessageError(
+      RPC.invalidParams,
+      "The arguments, prompt or memory contain U+0000",
+      message.id,
+    );
   }
 }
 

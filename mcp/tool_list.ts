@@ -8,7 +8,10 @@ import type { Answer } from "./answer.ts";
 export const MAX_TOOLS_PER_PAGE = 10_000;
 
 /** One tool of an answer, `undefined` for something that is no tool definition. */
-export function readToolDefinition(upstream: string, value: JsonValue | undefined): ToolDefinition | undefined {
+export function readToolDefinition(
+  upstream: string,
+  value: JsonValue | undefined,
+): ToolDefinition | undefined {
   if (!isJsonObject(value) || typeof value.name !== "string" || value.name === "") return undefined;
   if (!isJsonObject(value.inputSchema)) return undefined;
   return {
@@ -54,7 +57,8 @@ function readUnambiguous(upstream: string, text: string): ToolDefinition | undef
 }
 
 function readAnnotations(value: JsonObject): ToolAnnotations {
-  const hint = (name: keyof ToolAnnotations) => typeof value[name] === "boolean" ? { [name]: value[name] } : {};
+  const hint = (name: keyof ToolAnnotations) =>
+    typeof value[name] === "boolean" ? { [name]: value[name] } : {};
   return {
     ...(typeof value.title === "string" ? { title: value.title } : {}),
     ...hint("readOnlyHint"),

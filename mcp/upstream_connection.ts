@@ -38,7 +38,8 @@ export interface ExchangeClock {
   readonly onUpstreamTime?: ((seconds: number) => void) | undefined;
 }
 
-const FORWARDED_HEADERS = ["last-event-id", "traceparent", "tracestate", "baggage"];
+/** Trace context only; everything else an agent sends stays here. */
+const FORWARDED_HEADERS = ["traceparent", "tracestate", "baggage"];
 const MAX_FORWARDED_HEADER = 8192;
 const MAX_SESSION_ID = 1024;
 
@@ -228,7 +229,8 @@ function fetchFailure(error: unknown, deadline: Deadline): UpstreamFailure {
 
 function upstreamHeaders(upstream: ResolvedUpstream, request: UpstreamRequest): Headers {
   const headers = new Headers({ "accept-encoding": "identity", "user-agent": "intentgate" });
-  for (const name of FORWARDED_HEADERS) {
+  const forwarded = request.method === "GET" ? [...FORWARDED_HEADERS, "last-event-id"] : FORWARDED_HEADERS;
+  for (const name of forwarded) {
     const value = request.agentHeaders?.get(name) ?? "";
     if (value !== "" && value.length <= MAX_FORWARDED_HEADER) headers.set(name, value);
   }

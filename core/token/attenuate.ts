@@ -13,7 +13,7 @@ export async function attenuateToken(text: string, block: JsonObject): Promise<s
   const { blocks, tag } = parseTokenText(text);
   if (blocks.length >= MAX_BLOCKS) throw new TokenError(`The token already has ${MAX_BLOCKS} blocks`);
   const added = encodeBlock(block);
-  parseLaterBlock(decodeBlock(added), blocks.length);
+  parseLaterBlock(decodeBlock(added));
   const newTag = await macBlock(await importMacKey(tag), blocks.length, added);
   const child = `${TOKEN_PREFIX}${[...blocks, added].join(".")}.${encodeBase64url(newTag)}`;
   if (child.length > MAX_TOKEN_BYTES) {

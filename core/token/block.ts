@@ -60,7 +60,7 @@ export function encodeBlock(block: JsonObject): string {
 export function parseRootBlock(block: JsonObject): RootBlock {
   for (const name of Object.keys(block)) {
     if (RESERVED_MEMBERS.includes(name)) throw new TokenError(`"${name}" is reserved`);
-    if (!isRestriction(name) && !isIn(ROOT_MEMBERS, name)) throw unknownMember(0, name);
+    if (!isRestriction(name) && !isIn(ROOT_MEMBERS, name)) throw unknownMember(name);
   }
   for (const name of [...ROOT_MEMBERS, ...ROOT_RESTRICTIONS]) {
     if (block[name] === undefined) throw new TokenError(`Block 0 has no "${name}"`);
@@ -89,9 +89,9 @@ export function parseRootBlock(block: JsonObject): RootBlock {
 }
 
 /** Reads a block that a holder appended; throws `TokenError`. */
-export function parseLaterBlock(block: JsonObject, index: number): LaterBlock {
+export function parseLaterBlock(block: JsonObject): LaterBlock {
   for (const name of Object.keys(block)) {
-    if (!isRestriction(name) && name !== "delegate") throw unknownMember(index, name);
+    if (!isRestriction(name) && name !== "delegate") throw unknownMember(name);
   }
   return {
     delegate: block.delegate === undefined ? undefined : name(block, "delegate"),
@@ -99,9 +99,8 @@ export function parseLaterBlock(block: JsonObject, index: number): LaterBlock {
   };
 }
 
-function unknownMember(index: number, name: string): TokenError {
-  const shown = JSON.stringify(name.slice(0, 60));
-  return new TokenError(`Block ${index} has ${shown}, which is no restriction that this version knows there`);
+function unknownMember(name: string): TokenError {
+  return new TokenError(`${JSON.stringify(name.slice(0, 60))} is no restriction that this version knows`);
 }
 
 function isIn(names: readonly string[], name: string): boolean {

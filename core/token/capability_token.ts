@@ -30,7 +30,7 @@ export function readCapabilityToken(text: TokenText, ids = blockIdsOf(text.block
   for (const [index, block] of text.blocks.entries()) {
     if (index === 0) continue;
     try {
-      later.push(parseLaterBlock(decodeBlock(block), index));
+      later.push(parseLaterBlock(decodeBlock(block)));
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       flaw = `Block ${index}: ${error.message}`;

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import type { AuditEntry } from "../core/audit_entry.ts";
+import { deriveHmacKey, generateKeyRing } from "../core/key_ring.ts";
+import { inspectToken } from "../core/token/inspect.ts";
+import type { Tx } from "../core/tx.ts";
+import { adminApp } from "./app.ts";
+import { auditRoutes } from "./audit.ts";
+import type { AdminEnvironment } from "./environment.ts";
+import { operatorDigest } from "./operator.ts";
+import { revocationRoutes } from "./revocations.ts";
+import { tokenRoutes } from "./tokens.ts";
+
+const TOKEN = "igo_0123456789abcdef";
+
+async function api() {
+  const entries: AuditEntry[] = [];
+  const inserted: unknown[] = [];
+  const faults: unknown[] = [];
+  let id = 0;
+  const environment: AdminEnvironment = {
+    source: { logId: "log-1", version: "0", replicaId: "r", configDigest: "c" },
+    settingsVersion: () => 1,
+    nowMs: () => 1_700_000_000_000,
+    newId: () => `e${++id}`,
+    randomBytes: (length) => new Uint8Array(length).fill(7),
+    transact: (work) => work({} as Tx),
+    appendIn: (_tx, added) => Promise.resolve(entries.push(...added)),
+    tenantExists: (tenant) => Promise.resolve(tenant === "acme"),
+  };
+  const ring = generateKeyRing((length) => crypto.getRandomValues(new Uint8Array(length)));
+  const app = adminApp({
+    credentials: { rootDigest: operatorDigest(TOKEN) },
+    sourceIpOf: () => "127.0.0.1",
+    routes: {
+      tokens: tokenRoutes(environment, {
+        ...{ kid: ring.active, key: await deriveHmacKey(ring, ring.active, "token"), issuer: "intentgate" },
+        ...{ maxLifetimeSeconds: 86_400, insert: (_tx, record) => Promise.resolve(inserted.push(record)) },
+        enforced: new Set(["upstreams", "tools", "deny_tools", "args", "methods", "nbf", "max_calls"]),
+      }),
+      revocations: revocationRoutes(environment, {
+        findBlockId: (_tenant, jti) => Promise.resolve(jti.startsWith("known") ? "B".repeat(43) : undefined),
+        insert: (_tx, revocation) => Promise.resolve(inserted.push(revocation)),
+      }),
+      audit: auditRoutes(environment, {
+        head: () => Promise.reject(new Error("secret detail")),
+        read: () => Promise.resolve([{ seq: 1, canonical: '{"a":1}', hash: "00" }]),
+      }),
+    },
+    onError: (error) => void faults.push(error),
+  });
+  const ask = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
+    app.request(path, {
+      method: body === undefined ? "GET" : "POST",
+      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+  return { ask, entries, inserted, faults };
+}
+
+Deno.test("every route refuses without the operator token", async () => {
+  const { ask } = await api();
+  const headers = ["", "Bearer", "Bearer wrong_wrong_wrong_wrong", `Basic ${TOKEN}`, `Bearer ${TOKEN}x`];
+  for (const path of ["/tokens", "/revocations", "/audit/events", "/audit/verify?tenant=acme", "/nothing"]) {
+    for (const authorization of headers) {
+      const response = await ask(path, undefined, { authorization });
+      assert.equal(response.status, 401, `${path} with "${authorization}"`);
+      assert.equal(response.headers.get("content-type"), "application/problem+json");
+    }
+  }
+});
+
+Deno.test("POST /tokens mints with explicit upstreams and tools, and records who did", async () => {
+  const { ask, entries, inserted } = await api();
+  const response = await ask("/tokens", { tenant: "acme", agent: "a", ttl_seconds: 60, max_calls: 3 });
+  assert.equal(response.status, 201);
+  const answer = await response.json();
+  assert.deepEqual(Object.keys(answer), ["token", "jti", "block_id", "expires_at"]);
+  const [block] = inspectToken(answer.token).blocks;
+  assert.deepEqual(block?.content.upstreams, ["*"]);
+  assert.deepEqual(block?.content.tools, ["*"]);
+  assert.deepEqual([block?.content.max_calls, block?.content.aud], [3, "log-1"]);
+  assert.equal(block?.id, answer.block_id);
+  const event = JSON.parse(entries[0]?.canonical ?? "");
+  assert.deepEqual([event.metadata.event_code, event.unmapped.operator.id], ["token.minted", "root"]);
+  assert.equal(JSON.stringify([entries, inserted]).includes(answer.token), false);
+});
+
+Deno.test("POST /tokens refuses what it does not understand and says where", async () => {
+  const { ask, entries } = await api();
+  const good = { tenant: "acme", agent: "a", ttl_seconds: 60 };
+  const cases: [unknown, number, RegExp][] = [
+    [{ ...good, tenant: "nothere" }, 404, /"nothere" does not exist/],
+    [{ ...good, ttl_seconds: 86_401 }, 400, /at most 86400 seconds/],
+    [{ ...good, ttl_seconds: 0 }, 400, /ttl_seconds/],
+    [{ ...good, agent: "" }, 400, /agent/],
+    [{ ...good, max_call: 3 }, 400, /"max_call" is no restriction/],
+    [{ ...good, rate: { calls: 1, per_seconds: 1 } }, 400, /No configured check enforces "rate"/],
+    [{ ...good, usr: "alice" }, 400, /"usr" is no restriction/],
+    [{ ...good, jti: "x" }, 400, /"jti" is no restriction/],
+    [{ ...good, exp: 5 }, 400, /"exp" is no restriction/],
+    [{ ...good, args: { pay: { type: "oops" } } }, 400, /type/],
+    [{ ...good, max_calls: -1 }, 400, /max_calls/],
+    ['{"tenant":"acme","tenant":"acme"}', 400, /twice|duplicate/i],
+    ["[]", 400, /./],
+    ["{", 400, /./],
+  ];
+  for (const [body, status, detail] of cases) {
+    const response = await ask("/tokens", body);
+    const problem = await response.json();
+    assert.equal(response.status, status, JSON.stringify(body));
+    assert.match(problem.detail, detail);
+  }
+  assert.equal(entries.length, 0);
+  assert.equal((await ask("/tokens", "x", { "content-type": "text/plain" })).status, 415);
+  assert.equal((await ask("/tokens", "x".repeat(300_000))).status, 413);
+});
+
+Deno.test("POST /revocations takes a jti or a block id, and records the reason", async () => {
+  const { ask, entries, inserted } = await api();
+  const jti = "known0123456789abcdefg";
+  assert.equal((await ask("/revocations", { tenant: "acme", jti, reason: "leaked" })).status, 201);
+  const blockId = "A".repeat(43);
+  assert.equal((await ask("/revocations", { tenant: "acme", block_id: blockId, reason: "x" })).status, 201);
+  assert.deepEqual(inserted.map((row) => (row as { value: string }).value), ["B".repeat(43), blockId]);
+  assert.equal(JSON.parse(entries[0]?.canonical ?? "").comment, "leaked");
+  for (
+    const body of [
+      { tenant: "acme", reason: "x" },
+      { tenant: "acme", jti, block_id: blockId, reason: "x" },
+      { tenant: "acme", jti },
+      { tenant: "acme", block_id: "short", reason: "x" },
+    ]
+  ) assert.equal((await ask("/revocations", body)).status, 400, JSON.stringify(body));
+  const unknown = await ask("/revocations", { tenant: "acme", jti: "other0123456789abcdefg", reason: "x" });
+  assert.equal(unknown.status, 404);
+});
+
+Deno.test("GET /audit/events answers parsed events, and refuses unknown and repeated parameters", async () => {
+  const { ask } = await api();
+  const page = await (await ask("/audit/events?tenant=acme")).json();
+  assert.deepEqual(page.events, [{ seq: 1, hash: "00", event: { a: 1 } }]);
+  for (const query of ["?tenant=acme&nope=1", "?tenant=acme&limit=0", "?tenant=acme&after=1&after=2"]) {
+    assert.equal((await ask(`/audit/events${query}`)).status, 400, query);
+  }
+});
+
+Deno.test("a fault is answered without its details", async () => {
+  const { ask, faults } = await api();
+  const response = await ask("/audit/verify?tenant=acme");
+  assert.equal(response.status, 500);
+  assert.equal((await response.text()).includes("secret"), false);
+  assert.equal(faults.length, 1);
+});

@@ -1,0 +1,263 @@
+import assert from "node:assert/strict";
+import { createAppender } from "../audit/appender.ts";
+import { createRefusedAttempts, type RefusedAttempt } from "../audit/refused_attempts.ts";
+import { type CallAttachments, createCallAttachments } from "../core/attachments.ts";
+import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
+import type { ToolCall, ToolDefinition } from "../core/call.ts";
+import type { JsonObject } from "../core/json.ts";
+import { principalFacts, principalOf } from "../core/principal.ts";
+import type { CallRoute, ForwardEnding } from "../mcp/port.ts";
+import type { Check } from "../plugins/contract.ts";
+import { createCallGateway } from "./call_gateway.ts";
+import { createOutcomes } from "./outcomes.ts";
+import { createRecorder } from "./recorder.ts";
+
+const source = { logId: "log", version: "0", replicaId: "me", configDigest: "c" };
+const principal = {
+  ...{ tenant: "acme", agent: "a", blockIds: ["root"], delegates: [], jti: "j" },
+  ...{ issuedAt: 1, expiresAt: 9e9 },
+};
+const definition: ToolDefinition = {
+  ...{ upstream: "erp", name: "pay", annotations: { destructiveHint: true } },
+  inputSchema: { type: "object", properties: { amount: { type: "integer" } } },
+};
+
+interface World {
+  readonly appendResult?: (entry: AuditEntry) => Promise<AppendResult>;
+  readonly second?: Check;
+  readonly deadlineInMs?: number;
+}
+
+/** A gateway over real parts; only the database, the token and the upstream are stand-ins. */
+function world(options: World = {}) {
+  const entries: AuditEntry[] = [];
+  const attempts: RefusedAttempt[] = [];
+  const settled: string[] = [];
+  const attachments: CallAttachments = createCallAttachments();
+  let id = 0;
+  const newId = () => `e${++id}`;
+  const appender = createAppender({
+    append: (batch) =>
+      Promise.all(batch.map(async (entry): Promise<AppendResult> => {
+        const result = await options.appendResult?.(entry) ??
+          { status: "appended", seq: entries.length + 1, hash: "" };
+        if (result.status === "appended") entries.push(entry);
+        return result;
+      })),
+  });
+  const event = { appender, source, newId, nowMs: () => Date.now(), randomSalt: () => new Uint8Array(32) };
+  const outcomes = createOutcomes({ ...event, onError: () => {}, retryMs: 5 });
+  const attempted = createRefusedAttempts({
+    ...{ source, newId, settingsVersion: () => 1, append: () => Promise.resolve(), onError: () => {} },
+  });
+  const first: Check = {
+    run: (call) =>
+      attachments.credentialOf(call) === "good"
+        ? { kind: "pass", facts: principalFacts(principal) }
+        : { kind: "block", code: "invalid_token", reason: "No" },
+    settle: (_call, ending) => void settled.push(`first ${ending.kind}`),
+    lists: (tools) => tools.map((tool) => tool.name !== "hidden"),
+  };
+  const second: Check = options.second ?? {
+    run: () => ({ kind: "pass" }),
+    settle: (_call, ending) => void settled.push(`second ${ending.kind}`),
+  };
+  const gateway = createCallGateway({
+    snapshot: () => ({
+      stages: [
+        { name: "capability", establishesPrincipal: true, check: first },
+        { name: "policy", establishesPrincipal: false, check: second },
+      ],
+      upstreams: new Map([["erp", { tenants: "*" }], ["private", { tenants: new Set(["other"]) }]]),
+      settingsVersion: 1,
+    }),
+    ...{ attachments, replicaId: "me", outcomes, nowMs: () => Date.now(), onFault: () => {} },
+    verifiedPrincipal: (call) => attachments.credentialOf(call) === "expired" ? principal : undefined,
+    recorder: createRecorder({ ...event, minAppendMs: 20 }),
+    refusedAttempts: { ...attempted, record: (attempt) => void attempts.push(attempt) },
+  });
+  const call = (overrides: Partial<ToolCall> = {}): ToolCall => ({
+    ...{ id: `d${++id}`, upstream: "erp", method: "tools/call", name: "pay", arguments: { amount: 1 } },
+    ...{ argumentsDigest: "ab", receivedAtMs: 0, sourceIp: "127.0.0.1" },
+    deadlineMs: Date.now() + (options.deadlineInMs ?? 5_000),
+    ...overrides,
+  });
+  const events = () => entries.map((entry) => JSON.parse(entry.canonical));
+  const kinds = () => events().map((one) => one.unmapped.decision ?? `outcome ${one.unmapped.outcome}`);
+  return { gateway, call, entries, events, kinds, attempts, settled, attachments, outcomes };
+}
+
+function route(overrides: Partial<CallRoute> = {}) {
+  const state = { forwarded: 0, end: (_ending: ForwardEnding) => {} };
+  const ending = new Promise<ForwardEnding>((resolve) => void (state.end = resolve));
+  const made: CallRoute = {
+    accepts: () => true,
+    definition: () => definition,
+    forward: () => {
+      state.forwarded++;
+      return Promise.resolve({ response: new Response("ok"), ending });
+    },
+    ...overrides,
+  };
+  return { route: made, state };
+}
+
+const soon = () => new Promise((resolve) => setTimeout(resolve, 15));
+
+Deno.test("handle() records an allow before it forwards, then exactly one outcome", async () => {
+  const { gateway, call, kinds, settled, events } = world();
+  const { route: way, state } = route({});
+  let recordedBefore: string[] = [];
+  const answer = await gateway.handle(call(), "good", {
+    ...way,
+    forward: () => {
+      recordedBefore = kinds();
+      return way.forward();
+    },
+  });
+  assert.equal(answer.kind, "forwarded");
+  assert.deepEqual(recordedBefore, ["allow"]);
+  assert.equal(gateway.inFlight(), 1);
+  state.end({ kind: "ok", upstreamMs: 3, upstreamStatus: 200, resultBytes: 2, resultDigest: "cd" });
+  await soon();
+  assert.deepEqual(kinds(), ["allow", "outcome ok"]);
+  assert.deepEqual(settled, ["second ok", "first ok"]);
+  assert.equal(gateway.inFlight(), 0);
+  assert.equal(events()[1].metadata.correlation_uid, events()[0].metadata.correlation_uid);
+});
+
+Deno.test("handle() never forwards what is not recorded: failing, conflicting and late appends", async () => {
+  const never = new Promise<AppendResult>(() => {});
+  const results: [() => Promise<AppendResult>, string][] = [
+    [() => Promise.reject(new Error("gone")), "audit_unavailable"],
+    [() => never, "audit_unavailable"],
+    [() => Promise.resolve({ status: "conflict", condition: 0 }), "audit_unavailable"],
+  ];
+  for (const [appendResult, code] of results) {
+    const { gateway, call } = world({ appendResult, deadlineInMs: 30 });
+    const { route: way, state } = route();
+    const answer = await gateway.handle(call(), "good", way);
+    assert.equal(answer.kind === "refused" && answer.refusal.code, code);
+    assert.equal(state.forwarded, 0);
+    assert.equal(gateway.inFlight(), 0);
+  }
+});
+
+Deno.test("handle() writes not_forwarded when the commit of an allow is confirmed too late", async () => {
+  const late = (entry: AuditEntry) =>
+    new Promise<AppendResult>((resolve) =>
+      setTimeout(
+        () => resolve({ status: "appended", seq: 1, hash: "" }),
+        entry.canonical.includes("call.decided") ? 80 : 0,
+      )
+    );
+  const { gateway, call, kinds, settled } = world({ appendResult: late, deadlineInMs: 10 });
+  const { route: way, state } = route();
+  const answer = await gateway.handle(call(), "good", way);
+  assert.equal(answer.kind, "refused");
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.deepEqual(kinds(), ["allow", "outcome not_forwarded"]);
+  assert.equal(state.forwarded, 0);
+  assert.deepEqual(settled, ["second not_forwarded", "first not_forwarded"]);
+});
+
+Deno.test("handle() turns a failed condition into the refusal of the check that set it", async () => {
+  const conflict = (entry: AuditEntry): Promise<AppendResult> =>
+    Promise.resolve(
+      entry.conditions.length > 1
+        ? { status: "conflict", condition: 1 }
+        : { status: "appended", seq: 1, hash: "" },
+    );
+  const counting: Check = {
+    run: (one) => {
+      w.attachments.addCondition(one, {
+        condition: { kind: "consume_call", block_id: "root", max: 1, expires_at: 9 },
+        refusal: { check: "budget", code: "max_calls_reached", reason: "All used" },
+      });
+      return { kind: "pass" };
+    },
+  };
+  const w = world({ appendResult: conflict, second: counting });
+  const { route: way, state } = route();
+  const answer = await w.gateway.handle(w.call(), "good", way);
+  assert.deepEqual(answer.kind === "refused" && [answer.refusal.check, answer.refusal.code], [
+    "budget",
+    "max_calls_reached",
+  ]);
+  assert.deepEqual(w.kinds(), ["block"]);
+  assert.equal(state.forwarded, 0);
+});
+
+Deno.test("handle() gives an unknown tool and an unusable upstream one answer, and keeps the truth in the trail", async () => {
+  const w = world();
+  const cases: [Partial<ToolCall>, Partial<CallRoute>, string][] = [
+    [{}, { definition: () => undefined }, "unknown_tool"],
+    [{ upstream: "nothere" }, {}, "unknown_upstream"],
+    [{ upstream: "private" }, {}, "unknown_upstream"],
+  ];
+  const refusals: JsonObject[] = [];
+  for (const [overrides, way, truth] of cases) {
+    const answer = await w.gateway.handle(w.call(overrides), "good", route(way).route);
+    if (answer.kind !== "refused") assert.fail();
+    refusals.push({ ...answer.refusal, decisionId: "" });
+    const event = w.events().at(-1);
+    assert.equal(event.unmapped.trail.at(-1).code, truth);
+  }
+  assert.deepEqual(refusals[1], refusals[0]);
+  assert.deepEqual(refusals[2], refusals[0]);
+});
+
+Deno.test("handle() refuses an argument that only differs in case from one of the tool's", async () => {
+  const w = world();
+  const answer = await w.gateway.handle(w.call({ arguments: { Amount: 9 } }), "good", route().route);
+  assert.equal(answer.kind === "refused" && answer.refusal.code, "argument_case_variant");
+  assert.equal(JSON.stringify(w.events()).includes("9,"), false);
+});
+
+Deno.test("a refusal without a verified token goes to the refused attempts, with one it goes to the tenant's chain", async () => {
+  const w = world();
+  const bad = await w.gateway.handle(w.call(), "bad", route().route);
+  assert.equal(bad.kind === "refused" && bad.refusal.unauthenticated, true);
+  assert.deepEqual([w.attempts.length, w.entries.length], [1, 0]);
+  await w.gateway.handle(w.call(), "expired", route().route);
+  assert.deepEqual([w.attempts.length, w.entries.length, w.entries[0]?.chain], [1, 1, "acme"]);
+});
+
+Deno.test("handle() ends a call on somebody else's session without deciding it", async () => {
+  const w = world();
+  const answer = await w.gateway.handle(w.call(), "good", route({ accepts: () => false }).route);
+  assert.deepEqual([answer.kind, w.entries.length], ["session_not_found", 0]);
+});
+
+Deno.test("admit() lists by the checks that list", async () => {
+  const w = world();
+  const admitted = await w.gateway.admit(w.call({ method: "tools/list", name: "" }), "good");
+  if (admitted.kind !== "admitted") assert.fail();
+  const tools = [definition, { ...definition, name: "hidden" }];
+  assert.deepEqual(await admitted.lists(tools), [true, false]);
+  assert.equal(admitted.rootBlockId, principalOf({ principal: principalFacts(principal) })?.blockIds[0]);
+});
+
+Deno.test("drain() refuses new calls, waits for those in flight, and records unknown for what does not end", async () => {
+  const w = world();
+  const { route: way } = route();
+  await w.gateway.handle(w.call(), "good", way);
+  await w.gateway.drain(30);
+  assert.deepEqual(w.kinds(), ["allow", "outcome unknown"]);
+  const answer = await w.gateway.handle(w.call(), "good", way);
+  assert.equal(answer.kind === "refused" && answer.refusal.code, "shutting_down");
+});
+
+Deno.test("an outcome is retried until the database has it", async () => {
+  let failures = 3;
+  const flaky = (entry: AuditEntry): Promise<AppendResult> =>
+    entry.canonical.includes("call.ended") && failures-- > 0
+      ? Promise.reject(new Error("gone"))
+      : Promise.resolve({ status: "appended", seq: 1, hash: "" });
+  const w = world({ appendResult: flaky });
+  const { route: way, state } = route();
+  await w.gateway.handle(w.call(), "good", way);
+  state.end({ kind: "tool_error", upstreamMs: 1 });
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.deepEqual(w.kinds(), ["allow", "outcome tool_error"]);
+});

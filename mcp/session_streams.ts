@@ -1,0 +1,105 @@
+/** GET and DELETE: the stream and the end of a legacy session. */
+import {
+  admit,
+  type Arrival,
+  type FrontParts,
+  notificationListener,
+  SessionClaim,
+  upstreamRefusalText,
+} from "./arrival.ts";
+import { listFilter } from "./discovery.ts";
+import type { Admitted } from "./port.ts";
+import { methodNotAllowed, RPC, rpcError, sessionNotFound } from "./refusals.ts";
+import { relayStream } from "./relay.ts";
+import { acceptedTypes } from "./request_gate.ts";
+import { type Exchange, exchangeWith, UpstreamFailure } from "./upstream_connection.ts";
+import type { Destination } from "./upstream_request.ts";
+
+/** A stream is closed after this time, so that a revoked token loses it; clients open another one. */
+const MAX_STREAM_MS = 15 * 60 * 1000;
+
+/** Answers GET: the session's own stream of the upstream, or 405 when it has none. */
+export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Response> {
+  if (!acceptedTypes(arrival.request).has("text/event-stream")) {
+    return rpcError(406, RPC.badRequest, "Accept must list text/event-stream");
+  }
+  return await inSession(parts, arrival, "session/get", async (to, admitted) => {
+    const exchange = await sendInSession(parts, arrival, to, "GET");
+    if (exchange.status !== 200 || exchange.contentType !== "text/event-stream") {
+      return await refusedByUpstream(exchange, "POST, DELETE");
+    }
+    exchange.extendDeadline(Math.min(MAX_STREAM_MS, Math.max(0, admitted.expiresAt * 1000 - parts.nowMs())));
+    return relayStream(exchange, {
+      maxEventLength: to.upstream.max_response_bytes,
+      // A resumed answer may be one to tools/list.
+      edit: listFilter(arrival, admitted, null),
+      onNotification: notificationListener(parts, arrival),
+    });
+  });
+}
+
+/** Answers DELETE: ends the upstream's session, or 405 when it has none. */
+export async function answerDelete(parts: FrontParts, arrival: Arrival): Promise<Response> {
+  return await inSession(parts, arrival, "session/delete", async (to) => {
+    const exchange = await sendInSession(parts, arrival, to, "DELETE");
+    if (exchange.status < 200 || exchange.status > 299) return await refusedByUpstream(exchange, "POST, GET");
+    await exchange.drain();
+    return new Response(null, { status: 200 });
+  });
+}
+
+async function inSession(
+  parts: FrontParts,
+  arrival: Arrival,
+  method: string,
+  answer: (to: Destination, admitted: Admitted) => Promise<Response>,
+): Promise<Response> {
+  const admission = await admit(parts, arrival, method, null);
+  if (admission instanceof Response) return admission;
+  const { admitted, upstream } = admission;
+  const claim = await SessionClaim.open(parts, arrival);
+  if (!claim.hasId) return methodNotAllowed("POST");
+  const session = claim.accept(admitted);
+  if (session === undefined) return claim.refusal(null);
+  if (session.upstreamSessionId === undefined) return methodNotAllowed("POST");
+  try {
+    return await answer({ upstream, session }, admitted);
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error;
+    return badGateway(arrival, error);
+  }
+}
+
+function sendInSession(
+  parts: FrontParts,
+  arrival: Arrival,
+  to: Destination,
+  method: "GET" | "DELETE",
+): Promise<Exchange> {
+  return exchangeWith(to.upstream, {
+    method,
+    agentHeaders: arrival.request.headers,
+    sessionId: to.session.upstreamSessionId,
+    protocolVersion: arrival.protocolVersion,
+    isLongLived: method === "GET",
+  }, parts);
+}
+
+async function refusedByUpstream(exchange: Exchange, allow: string): Promise<Response> {
+  if (exchange.status === 405) {
+    await exchange.drain();
+    return methodNotAllowed(allow);
+  }
+  if (exchange.status === 404) {
+    await exchange.drain();
+    return sessionNotFound(null);
+  }
+  throw exchange.fail("upstream_failed", exchange.status < 300 ? "not_mcp" : `http_${exchange.status}`);
+}
+
+function badGateway(arrival: Arrival, failure: UpstreamFailure): Response {
+  return new Response(upstreamRefusalText(arrival, failure, null), {
+    status: 502,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+  });
+}

@@ -1,0 +1,113 @@
+/** A throwaway PostgreSQL of our own: initdb in a temporary folder, a free port, a password, fsync left on. */
+import postgres from "postgres";
+
+/** A running cluster. */
+export interface PostgresCluster {
+  readonly port: number;
+  /** Makes a fresh database and returns its connection string. */
+  createDatabase(): Promise<string>;
+  /** Ends the server without warning, as a crash would. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Stops the server and removes its folder. */
+  close(): Promise<void>;
+}
+
+const PASSWORD = "correct-horse";
+
+export async function startPostgresCluster(): Promise<PostgresCluster> {
+  const bin = await findBinaries();
+  const folder = await Deno.makeTempDir({ prefix: "intentgate-postgres-" });
+  const data = `${folder}/data`;
+  await Deno.writeTextFile(`${folder}/password`, PASSWORD);
+  const user = await ownerOf(folder);
+  const port = freePort();
+  const run = (program: string, ...args: string[]) => runAs(user, `${bin}/${program}`, args);
+  const start = () => run("pg_ctl", "-D", data, "-w", "-t", "30", "-l", `${folder}/log`, "start");
+  await run(
+    ...["initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", `${folder}/password`] as const,
+    ...["-E", "UTF8", "--locale", "C", "--no-sync"] as const,
+  );
+  await Deno.writeTextFile(
+    `${data}/postgresql.conf`,
+    `port = ${port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '${folder}'\nmax_connections = 60\n`,
+    { append: true },
+  );
+  await start();
+  const urlOf = (database: string) => `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${database}`;
+  let databases = 0;
+  return {
+    port,
+    start,
+    createDatabase: async () => {
+      const name = `test_${++databases}`;
+      const sql = postgres(urlOf("postgres"), { max: 1 });
+      await sql.unsafe(`CREATE DATABASE ${name}`);
+      await sql.end();
+      return urlOf(name);
+    },
+    kill: () => run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"),
+    close: async () => {
+      await run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop").catch(() => {});
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+/** A port on which nothing listens now. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+async function findBinaries(): Promise<string> {
+  const candidates = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
+  for await (const version of readFolder("/usr/lib/postgresql")) {
+    candidates.push(`/usr/lib/postgresql/${version}/bin`);
+  }
+  for (const folder of candidates) {
+    // A package manager's wrapper in PATH may exist without the server: ask for all that is needed.
+    const present = await Promise.all(
+      ["initdb", "pg_ctl", "postgres"].map((name) => Deno.stat(`${folder}/${name}`).catch(() => undefined)),
+    );
+    if (present.every((file) => file !== undefined)) return await Deno.realPath(folder);
+  }
+  throw new Error(
+    "Expected initdb, pg_ctl and postgres in PATH or in /usr/lib/postgresql/*/bin; install PostgreSQL 14 or newer, " +
+      "or say INTENTGATE_TEST_POSTGRES=off",
+  );
+}
+
+async function* readFolder(folder: string): AsyncGenerator<string> {
+  try {
+    for await (const entry of Deno.readDir(folder)) yield entry.name;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** PostgreSQL refuses to run as root: then another user owns the folder and runs it. */
+async function ownerOf(folder: string): Promise<string | undefined> {
+  if (Deno.uid() !== 0) return undefined;
+  const accounts = (await Deno.readTextFile("/etc/passwd")).split("\n").map((line) => line.split(":"));
+  const account = accounts.find(([name]) => name === "postgres") ?? accounts.find(([name]) => name === "nobody");
+  if (account === undefined) throw new Error('Expected a user "postgres" or "nobody" to run PostgreSQL as');
+  for (const path of [folder, `${folder}/password`]) {
+    await Deno.chown(path, Number(account[2]), Number(account[3]));
+  }
+  return account[0];
+}
+
+async function runAs(user: string | undefined, program: string, args: readonly string[]): Promise<void> {
+  const [command, before] = user === undefined ? [program, []] : ["runuser", ["-u", user, "--", program]];
+  const output = await new Deno.Command(command, {
+    args: [...before, ...args],
+    cwd: "/",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (output.success) return;
+  throw new Error(`${program} ended with code ${output.code}: ${new TextDecoder().decode(output.stderr)}`);
+}

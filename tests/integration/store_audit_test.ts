@@ -1,0 +1,219 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { type AppendCondition, type AuditEntry, UNVERIFIED_CHAIN } from "../../core/audit_entry.ts";
+import { type AuditEvents, createAuditEvents } from "../../store/audit_events.ts";
+import type { Database } from "../../store/database.ts";
+import { createInstallation } from "../../store/installation.ts";
+import { createTenants } from "../../store/tenants.ts";
+import { createDatabaseTests } from "./databases.ts";
+
+const { test } = createDatabaseTests();
+
+function entry(chain: string, text: string, conditions: AppendCondition[] = []): AuditEntry {
+  return { chain, eventId: `id-${text}`, canonical: JSON.stringify({ text }), conditions };
+}
+
+/** Recomputes a chain from its genesis, apart from the code under test. */
+async function verify(database: Database, chain: string): Promise<string[]> {
+  const events = createAuditEvents(database);
+  const { logId } = await createInstallation(database).readInstallation();
+  let hash = createHash("sha256").update(`intentgate-audit-v1\0${logId}\0${chain}`).digest();
+  const rows = await events.read(chain, 0, 100_000);
+  rows.forEach((row, index) => {
+    hash = createHash("sha256").update(hash).update(row.canonical, "utf8").digest();
+    assert.equal(row.seq, index + 1);
+    assert.equal(row.hash, hash.toString("hex"));
+  });
+  assert.deepEqual(await events.head(chain), { seq: rows.length, hash: hash.toString("hex") });
+  return rows.map((row) => row.canonical);
+}
+
+async function ensureTenants(database: Database, ...names: string[]): Promise<void> {
+  const tenants = createTenants(database);
+  for (const name of names) await database.transact((tx) => tenants.ensure(tx, name));
+}
+
+test("append() chains events of several tenants in the order of the batch", async (fixture) => {
+  const database = await fixture.migrated();
+  await ensureTenants(database, "zeta", "acme");
+  const events = createAuditEvents(database);
+  const texts = ["1", 'quote " and \\ and \n', "ünïcødé 🎉 {},\"", "4", "5"];
+  const chains = ["zeta", "acme", "zeta", UNVERIFIED_CHAIN, "acme"];
+  const results = await events.append(texts.map((text, index) => entry(chains[index] ?? "", text)));
+  assert.deepEqual(results.map((result) => result.status === "appended" ? result.seq : 0), [1, 1, 2, 1, 2]);
+  const of = (...indexes: number[]) => indexes.map((index) => JSON.stringify({ text: texts[index] }));
+  assert.deepEqual(await verify(database, "zeta"), of(0, 2));
+  assert.deepEqual(await verify(database, "acme"), of(1, 4));
+  assert.deepEqual(await verify(database, UNVERIFIED_CHAIN), of(3));
+  assert.deepEqual(await verify(database, "default"), []);
+  assert.deepEqual(await events.chains(), ["acme", "default", "zeta", UNVERIFIED_CHAIN]);
+  const last = results[2];
+  assert.ok(last?.status === "appended");
+  assert.deepEqual(await events.head("zeta"), { seq: 2, hash: last.hash });
+});
+
+test("append() keeps salts beside the events", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  const salt = crypto.getRandomValues(new Uint8Array(32));
+  await events.append([entry("default", "none"), { ...entry("default", "salted"), salt }]);
+  await events.append([{ ...entry("default", "salted first"), salt }, entry("default", "none")]);
+  const rows = await database.sql`SELECT seq::int AS seq, encode(salt, 'hex') AS salt FROM audit_salts ORDER BY seq`;
+  assert.deepEqual([...rows], [2, 3].map((seq) => ({ seq, salt: salt.toHex() })));
+});
+
+test("append() of an empty batch does nothing", async (fixture) => {
+  const database = await fixture.migrated();
+  assert.deepEqual(await createAuditEvents(database).append([]), []);
+});
+
+test("append() refuses an unknown chain and an unknown condition, and keeps nothing of the batch", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  await assert.rejects(events.append([entry("default", "1"), entry("nobody", "2")]), /Unknown audit chain "nobody"/);
+  const unknown = { kind: "fly" } as unknown as AppendCondition;
+  await assert.rejects(events.append([entry("default", "1", [unknown])]), /Unknown append condition "fly"/);
+  assert.deepEqual(await verify(database, "default"), []);
+});
+
+test("append() from four connections leaves whole chains", async (fixture) => {
+  const database = await fixture.migrated();
+  const others = fixture.kind === "postgres"
+    ? await Promise.all([1, 2, 3].map(() => fixture.open()))
+    : [database, database, database];
+  const tenants = ["a", "b", "c", "d"];
+  await ensureTenants(database, ...tenants);
+  const writers = [database, ...others].map(async (own, writer) => {
+    const events = createAuditEvents(own);
+    for (let batch = 0; batch < 15; batch++) {
+      // Each writer names the chains in another order: without sorted locks they would dead-lock.
+      const order = [...tenants.slice(writer), ...tenants.slice(0, writer)];
+      await events.append(order.flatMap((chain) =>
+        [1, 2, 3].map((part) => entry(chain, `${writer}/${batch}/${part}`))
+      ));
+    }
+  });
+  await Promise.all(writers);
+  for (const tenant of tenants) {
+    const texts = await verify(database, tenant);
+    assert.equal(texts.length, 4 * 15 * 3);
+    assert.equal(new Set(texts).size, texts.length);
+  }
+});
+
+test("append() drops only the event whose condition fails, and what its earlier conditions did", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  const consume = (block_id: string, max: number): AppendCondition => ({
+    kind: "consume_call",
+    block_id,
+    max,
+    expires_at: 4_000_000_000,
+  });
+  const open = (decision_id: string): AppendCondition => ({ kind: "open_decision", decision_id, replica_id: "r" });
+  const results = await events.append([
+    entry("default", "1", [consume("parent", 10), consume("child", 1), open("d1")]),
+    entry("default", "2", [consume("parent", 10), open("d2"), consume("child", 1)]),
+    entry("default", "3", [consume("none", 0)]),
+    entry("default", "4"),
+    entry("default", "5", [{ kind: "close_decision", decision_id: "d1" }, { kind: "return_call", block_id: "child" }]),
+    entry("default", "6", [consume("child", 1)]),
+  ]);
+  assert.deepEqual(
+    results.map((result) => result.status === "appended" ? result.seq : `conflict ${result.condition}`),
+    [1, "conflict 2", "conflict 0", 2, 3, 4],
+  );
+  assert.deepEqual(await verify(database, "default"), ["1", "4", "5", "6"].map((text) => JSON.stringify({ text })));
+  const counters = await database.sql`SELECT block_id, used::int AS used FROM call_counters ORDER BY block_id`;
+  assert.deepEqual([...counters], [{ block_id: "child", used: 1 }, { block_id: "parent", used: 1 }]);
+  assert.deepEqual(await events.openDecisions("r", 10), []);
+});
+
+test("consume_call lets exactly max calls through under concurrency", async (fixture) => {
+  const database = await fixture.migrated();
+  const other = fixture.kind === "postgres" ? await fixture.open() : database;
+  const writers = [createAuditEvents(database), createAuditEvents(other)];
+  const condition: AppendCondition = { kind: "consume_call", block_id: "b", max: 50, expires_at: 4_000_000_000 };
+  let allowed = 0;
+  const append = async (events: AuditEvents, call: number) => {
+    const [result] = await events.append([entry("default", String(call), [condition])]);
+    if (result?.status === "appended") allowed++;
+  };
+  // 200 calls, 20 under way at any time.
+  let next = 0;
+  const lanes = Array.from({ length: 20 }, async (_, lane) => {
+    const events = writers[lane % 2];
+    assert.ok(events !== undefined);
+    while (next < 200) await append(events, next++);
+  });
+  await Promise.all(lanes);
+  assert.equal(allowed, 50);
+  assert.equal((await verify(database, "default")).length, 50);
+});
+
+test("close_decision succeeds exactly once", async (fixture) => {
+  const database = await fixture.migrated();
+  await ensureTenants(database, "acme");
+  const events = createAuditEvents(database);
+  await events.append([
+    entry("default", "allow", [{ kind: "open_decision", decision_id: "d", replica_id: "r1" }]),
+    entry("default", "other", [{ kind: "open_decision", decision_id: "e", replica_id: "r2" }]),
+  ]);
+  assert.deepEqual(await events.openDecisions("r1", 10), [
+    { decisionId: "d", chain: "default", seq: 1, event: '{"text":"allow"}' },
+  ]);
+  const close: AppendCondition = { kind: "close_decision", decision_id: "d" };
+  const results = await Promise.all(
+    [1, 2, 3, 4].map((attempt) => events.append([entry("default", `outcome ${attempt}`, [close])])),
+  );
+  assert.equal(results.flat().filter((result) => result.status === "appended").length, 1);
+  const [foreign] = await events.append([entry("acme", "x", [{ kind: "close_decision", decision_id: "e" }])]);
+  assert.deepEqual(foreign, { status: "conflict", condition: 0 }, "a decision of another chain stays open");
+  assert.equal((await verify(database, "default")).length, 3);
+});
+
+test("appendIn() commits and vanishes with its transaction", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  const refuse = new RangeError("refused");
+  await assert.rejects(
+    database.transact(async (tx) => {
+      await events.appendIn(tx, [entry("default", "lost")]);
+      throw refuse;
+    }),
+    (error) => error === refuse,
+  );
+  await database.transact((tx) => events.appendIn(tx, [entry("default", "kept")]));
+  assert.deepEqual(await verify(database, "default"), ['{"text":"kept"}']);
+});
+
+test("append() is durable even where the server's default is not", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  await database.transact(async (tx) => {
+    const sql = tx as unknown as Database["sql"];
+    await sql`SET LOCAL synchronous_commit = off`;
+    await events.appendIn(tx, [entry("default", "1")]);
+    const [row] = await sql<{ value: string }[]>`SELECT current_setting('synchronous_commit') AS value`;
+    assert.equal(row?.value, "on");
+  });
+});
+
+test("removeExpiredCounters() forgets only what is long expired", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  const now = Date.now() / 1000;
+  const consume = (block_id: string, expires_at: number): AppendCondition => ({
+    kind: "consume_call",
+    block_id,
+    max: 5,
+    expires_at,
+  });
+  await events.append([
+    entry("default", "1", [consume("old", now - 7_200)]),
+    entry("default", "2", [consume("new", now - 60)]),
+  ]);
+  assert.equal(await events.removeExpiredCounters(), 1);
+  const rows = await database.sql`SELECT block_id FROM call_counters`;
+  assert.deepEqual([...rows], [{ block_id: "new" }]);
+});
