@@ -113,12 +113,12 @@ async function start(
   });
   undo.add(() => parts.closeStages());
   const lease = await holdLease({
-    ...{ store: store.replicas, replicaId, version: VERSION, configDigest: configuration.digest },
+    ...{ store: store.lease, replicaId, version: VERSION, configDigest: configuration.digest },
     nowMs: () => performance.now(),
     onError: (error) => log("error", "Cannot renew the replica's lease", { error: errorText(error) }),
   });
   undo.add(() => lease.close(parts.outcomes.live() === 0));
-  if (db.kind === "embedded") await store.replicas.endAll(replicaId); // the lock proves that we are alone
+  if (db.kind === "embedded") await store.replicas.endAllExcept(replicaId); // the lock proves that we are alone
   await parts.revocations.start();
   undo.add(() => parts.revocations.close());
   await parts.sweeper.sweep();

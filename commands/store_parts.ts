@@ -11,6 +11,7 @@ import { createRevocations } from "../store/revocations.ts";
 import { createTenants } from "../store/tenants.ts";
 import { createTokens } from "../store/tokens.ts";
 import type { Configuration } from "./configuration.ts";
+import type { LeaseStore } from "./replica_lease.ts";
 
 /** The channel on which a new revocation is announced. */
 const REVOCATIONS = "intentgate_revocations";
@@ -49,7 +50,13 @@ export async function buildStoreParts(db: Database) {
     removeReplica: async (replicaId) => void await db.deadline(replicas.remove(replicaId)),
     openDecisions: (replicaId, limit) => db.deadline(audit.openDecisions(replicaId, limit)),
   };
+  const lease: LeaseStore = {
+    register: (replicaId, replica) => db.deadline(replicas.register(replicaId, replica)),
+    renew: (replicaId, leaseSeconds) => db.deadline(replicas.renew(replicaId, leaseSeconds)),
+    remove: (replicaId) => db.deadline(replicas.remove(replicaId)),
+  };
   return {
+    lease,
     ...{ db, migrated, audit, replicas, tenants, tokens, sweeping },
     logId: installation.logId,
     settingsVersion: installation.settingsVersion,

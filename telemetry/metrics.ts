@@ -12,7 +12,7 @@ export interface Metrics {
   /** One decision: `allow`, `block` or `escalate`, and the check that ended it (`none` for an allow). */
   decision(decision: string, check: string): void;
   stage(check: string, verdict: string, seconds: number): void;
-  upstream(upstream: string, ending: string, seconds: number): void;
+  upstream(seconds: number): void;
   revocationLookup(result: "clear" | "revoked" | "stale"): void;
   auditBatch(size: number, seconds: number): void;
   auditFailure(): void;
@@ -40,8 +40,8 @@ export function createMetrics(): Metrics {
     ...{ labelNames: ["check", "verdict"], registers },
   });
   const upstreams = new Histogram({
-    ...{ name: "intentgate_upstream_seconds", help: "Time from forwarding a call to the end of its answer." },
-    ...{ labelNames: ["upstream", "ending"], buckets: SLOW_SECONDS, registers },
+    ...{ name: "intentgate_upstream_seconds", help: "Time of one exchange with an upstream." },
+    ...{ buckets: SLOW_SECONDS, registers },
   });
   const lookups = new Counter({
     ...{ name: "intentgate_revocation_lookups_total", help: "Revocation lookups by result." },
@@ -65,7 +65,7 @@ export function createMetrics(): Metrics {
   return {
     decision: (decision, check) => decisions.inc({ decision, check }),
     stage: (check, verdict, seconds) => stages.observe({ check, verdict }, seconds),
-    upstream: (upstream, ending, seconds) => upstreams.observe({ upstream, ending }, seconds),
+    upstream: (seconds) => upstreams.observe(seconds),
     revocationLookup: (result) => lookups.inc({ result }),
     auditBatch: (size, seconds) => {
       batchSize.observe(size);

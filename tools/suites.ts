@@ -1,5 +1,4 @@
 /** The suites of `deno task ok` and `deno task test`: what each runs, in order. */
-import { startPostgres } from "../tests/postgres_server.ts";
 import { compile } from "./compile.ts";
 import { projectRoot, run } from "./subprocess.ts";
 import { parseTestSummary, type TestSummary } from "./test_summary.ts";
@@ -14,8 +13,6 @@ export interface Suite {
   readonly name: string;
   run(): Promise<SuiteResult>;
 }
-
-type Environment = Readonly<Record<string, string>>;
 
 const SUITE_TIMEOUT_MS = 10 * 60_000;
 
@@ -35,10 +32,6 @@ const UNIT_FOLDERS: readonly string[] = [
   "tools",
   "demo",
 ];
-
-/** Tests find the database here: a URL, or `off` for the embedded one only. */
-const POSTGRES = "INTENTGATE_TEST_POSTGRES";
-const EMBEDDED: Environment = { [POSTGRES]: "off" };
 
 const QUIET: SuiteResult = { passed: 0, failed: 0, notRun: [], output: "" };
 
@@ -69,8 +62,8 @@ function gate(name: string, args: readonly string[]): Suite {
 
 async function denoTest(
   paths: readonly string[],
-  env: Environment,
   flags: readonly string[] = [],
+  deno: string = Deno.execPath(),
 ): Promise<SuiteResult> {
   const existing: string[] = [];
   for (const path of paths) if (path.endsWith(".ts") || await hasTests(path)) existing.push(path);
@@ -78,46 +71,30 @@ async function denoTest(
     return { ...QUIET, failed: 1, output: `No tests found in ${paths.join(", ")}\n` };
   }
   const ran = await run({
-    command: Deno.execPath(),
+    command: deno,
     // Types are the suite "types"; checking them again in every suite would only cost time.
     args: ["test", "-A", "--no-check", ...flags, ...existing],
     cwd: projectRoot(),
-    env,
     timeoutMs: SUITE_TIMEOUT_MS,
   });
   return { ...parseTestSummary(ran.stdout, ran.code), output: ran.output };
 }
 
-function tests(
-  name: string,
-  paths: readonly string[],
-  env: Environment,
-  flags?: readonly string[],
-): Suite {
-  return { name, run: () => denoTest(paths, env, flags) };
+function tests(name: string, paths: readonly string[], flags?: readonly string[]): Suite {
+  return { name, run: () => denoTest(paths, flags) };
 }
 
-/** The same tests on a real PostgreSQL: the one that INTENTGATE_TEST_POSTGRES names, or one started for this run. */
-function onPostgres(name: string, paths: readonly string[]): Suite {
-  return {
-    name,
-    async run() {
-      const given = Deno.env.get(POSTGRES);
-      if (given === "off") return { ...QUIET, notRun: [`${name} (${POSTGRES}=off)`] };
-      if (given !== undefined && given !== "") return await denoTest(paths, { [POSTGRES]: given });
-      try {
-        const server = await startPostgres();
-        try {
-          return await denoTest(paths, { [POSTGRES]: server.url });
-        } finally {
-          await server.stop();
-        }
-      } catch (error) {
-        return { ...QUIET, failed: 1, output: `${error instanceof Error ? error.message : error}\n` };
-      }
-    },
-  };
-}
+/** The oldest Deno that must run the sources: the one that the compiled binary is proven with. */
+const onDeno26: Suite = {
+  name: "unit tests on Deno 2.6",
+  async run() {
+    const [cwd, timeoutMs] = [projectRoot(), SUITE_TIMEOUT_MS];
+    const made = await run({ command: `${cwd}/tools/denort.sh`, args: [], cwd, timeoutMs });
+    const [, deno] = /^DENO=(.+)$/m.exec(made.stdout) ?? [];
+    if (made.code !== 0 || deno === undefined) return { ...QUIET, failed: 1, output: made.output };
+    return await denoTest(UNIT_FOLDERS, ["--parallel"], deno);
+  },
+};
 
 const compiledBinary: Suite = {
   name: "compiled binary",
@@ -129,7 +106,7 @@ const compiledBinary: Suite = {
       const reason = error instanceof Error ? error.message : error;
       return { ...QUIET, failed: 1, output: `${lines.join("\n")}\n${reason}\n` };
     }
-    return await denoTest(["tests/binary"], EMBEDDED);
+    return await denoTest(["tests/binary"]);
   },
 };
 
@@ -139,20 +116,23 @@ export const QUICK_SUITES: readonly Suite[] = [
   gate("lint", ["lint"]),
   gate("tree", ["run", "-A", "tools/check_tree.ts"]),
   gate("types", ["check", "."]),
-  tests("unit", UNIT_FOLDERS, EMBEDDED, ["--parallel"]),
+  tests("unit", UNIT_FOLDERS, ["--parallel"]),
 ];
 
-/** Everything that `deno task test` runs. */
+/**
+ * Everything that `deno task test` runs. Tests with a database register themselves once per database and start a
+ * PostgreSQL of their own; without its programs they fail, unless INTENTGATE_TEST_POSTGRES=off leaves them out.
+ */
 export const ALL_SUITES: readonly Suite[] = [
   ...QUICK_SUITES,
-  tests("integration on the embedded database", ["tests/integration"], EMBEDDED),
-  onPostgres("store and integration on PostgreSQL", ["store", "tests/integration"]),
-  tests("attacks on the embedded database", ["tests/attacks"], EMBEDDED),
-  tests("conformance clients", ["tests/conformance"], EMBEDDED),
+  tests("integration, embedded database and PostgreSQL", ["tests/integration"]),
+  tests("attacks", ["tests/attacks"]),
+  tests("conformance clients", ["tests/conformance"]),
   compiledBinary,
 ];
 
 /** What only `deno task test:long` adds. */
 export const LONG_SUITES: readonly Suite[] = [
-  onPostgres("attacks on PostgreSQL", ["tests/attacks"]),
+  tests("unit tests in another order", UNIT_FOLDERS, ["--shuffle"]),
+  onDeno26,
 ];

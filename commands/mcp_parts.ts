@@ -1,0 +1,57 @@
+/** Joins the MCP front with the gateway and the configured upstreams. */
+import { derive, type KeyRing } from "../core/key_ring.ts";
+import { createMcpFront, type McpFront } from "../mcp/front.ts";
+import type { ResolvedUpstream } from "../mcp/upstream_connection.ts";
+import { errorText, type Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { Configuration } from "./configuration.ts";
+import { type GatewayParts, newId } from "./gateway_parts.ts";
+import type { ListenAddress } from "./listener.ts";
+import type { ResolvedUpstreams } from "./upstreams.ts";
+
+export interface McpPartsOptions {
+  readonly configuration: Configuration;
+  readonly ring: KeyRing;
+  readonly parts: GatewayParts;
+  readonly upstreams: ResolvedUpstreams;
+  readonly address: ListenAddress;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Builds the handler of `/mcp/<upstream>`. */
+export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront["handle"]> {
+  const { configuration: { config }, parts, log } = options;
+  const front = createMcpFront({
+    upstreams: resolved(options.upstreams),
+    gateway: parts.gateway,
+    sessionKey: await sessionKey(options.ring),
+    ...hostRules(options),
+    ...{ maxBodyBytes: config.max_body_bytes, decisionTimeoutMs: config.decision_timeout_ms },
+    ...{ nowMs: () => Date.now(), newId },
+    onUpstreamTime: (seconds) => options.metrics.upstream(seconds),
+    onFault: (error) => log("error", "The MCP front met a fault", { error: errorText(error) }),
+  });
+  return front.handle;
+}
+
+function resolved(upstreams: ResolvedUpstreams): ReadonlyMap<string, ResolvedUpstream> {
+  return new Map(
+    [...upstreams.configs].map(([name, config]) => [
+      name,
+      { ...config, name, headers: upstreams.headers.get(name) ?? {} },
+    ]),
+  );
+}
+
+/** Session ids are sealed under the active key; a key that was retired ends its sessions, and clients open new ones. */
+async function sessionKey(ring: KeyRing): Promise<CryptoKey> {
+  const bytes = await derive(ring, ring.active, "session");
+  return await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
+}
+
+function hostRules({ configuration: { config }, address }: McpPartsOptions) {
+  const loopback = ["127.0.0.1", "::1", "localhost"].includes(address.hostname);
+  const publicHost = config.public_url === undefined ? [] : [new URL(config.public_url).hostname];
+  return { allowedHosts: [...config.allowed_hosts, ...publicHost], isLoopbackListener: loopback };
+}

@@ -1,0 +1,21 @@
+/** A process of its own for the tests of the embedded database: `<data folder> hold|write|seed`. */
+import { createAuditEvents } from "../../store/audit_events.ts";
+import { openDatabase } from "../../store/database.ts";
+import { migrate } from "../../store/migration_runner.ts";
+
+async function main(dataDir: string, what: string): Promise<void> {
+  const database = await openDatabase({ dataDir, timeoutMs: 10_000 });
+  console.log("open");
+  if (what === "write") {
+    await migrate(database);
+    const events = createAuditEvents(database);
+    for (let index = 1;; index++) {
+      const canonical = JSON.stringify({ index });
+      await events.append([{ chain: "default", eventId: `e${index}`, canonical, conditions: [] }]);
+      console.log(`acknowledged ${index}`);
+    }
+  }
+  await new Promise((resolve) => setTimeout(resolve, 60_000));
+}
+
+if (import.meta.main) await main(Deno.args[0] ?? "", Deno.args[1] ?? "");
