@@ -1,3 +1,4 @@
 import { runCommand } from "./commands/run.ts";
 
-if (import.meta.main) Deno.exitCode = await runCommand(Deno.args);
+// Ends the process even when something still waits, for example an agent's idle connection.
+if (import.meta.main) Deno.exit(await runCommand(Deno.args));

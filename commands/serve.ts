@@ -48,6 +48,9 @@ export interface RunningProcess {
   readonly stopped: Promise<void>;
 }
 
+/** How long everything but the calls in flight may take to stop. */
+const STOP_GRACE_MS = 15_000;
+
 /** Things to undo, in reverse order of starting. */
 class Undo {
   readonly #steps: (() => unknown)[] = [];
@@ -164,14 +167,18 @@ async function start(
   const stopped = untilSignal().then(async (signal) => {
     draining = true;
     log("info", "Draining", { signal });
+    const guard = setTimeout(() => {
+      log("error", "A part did not stop in time: ending the process");
+      Deno.exit(1);
+    }, config.drain_timeout_ms + STOP_GRACE_MS);
     const closing = server.shutdown();
     await parts.gateway.drain(config.drain_timeout_ms);
-    await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 1_000))]);
+    await withinMs(1_000, closing);
     await parts.refusedAttempts.close();
-    await Promise.race([parts.appender.idle(), new Promise((resolve) => setTimeout(resolve, 5_000))]);
+    await withinMs(config.database_timeout_ms, parts.appender.idle());
     parts.outcomes.close();
-    log("info", "Stopped", { signal });
     await undo.run(onStopError);
+    clearTimeout(guard);
   });
   return {
     url: `${url}:${server.addr.port}`,
@@ -181,6 +188,14 @@ async function start(
     database: db.kind,
     stopped,
   };
+}
+
+/** Waits for work, but no longer than that. */
+async function withinMs(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => void (timer = setTimeout(resolve, timeoutMs)));
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 function must(holds: boolean, otherwise: string): void {

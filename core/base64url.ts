@@ -8,7 +8,8 @@ export function encodeBase64url(bytes: Uint8Array): string {
 
 /** The bytes of canonical base64url; `undefined` for padding, spare bits, line breaks or any foreign character. */
 export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (!/^[A-Za-z0-9_-]*$/.test(text)) return undefined;
+  // Some runtimes throw for a length that no bytes have.
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
   const bytes = new Uint8Array(Buffer.from(text, "base64url"));
   return encodeBase64url(bytes) === text ? bytes : undefined;
 }

@@ -23,6 +23,7 @@ export const MAX_URI_CHARACTERS = 2048;
 
 /** A name glob: `*` is any run of characters, `?` exactly one; both match every character. */
 export function nameGlob(pattern: string): Glob {
+  if (pattern === "*") return { source: pattern, isExact: false, matches: () => true };
   const steps = [...pattern].map((character): Step => {
     if (character === "*") return { kind: "many", excluded: "" };
     if (character === "?") return { kind: "one", excluded: "" };

@@ -11,13 +11,15 @@ import {
   sessionNotFound,
 } from "./refusals.ts";
 import { isOwnSession, type Session, type Sessions } from "./sessions.ts";
-import type { ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
+import type { Exchange, ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
 
 /** What the front is made of. */
 export interface FrontParts extends ExchangeClock {
   readonly gateway: CallGateway;
   readonly sessions: Sessions;
   readonly catalogue: Catalogue;
+  /** The open streams of sessions, to be closed on shutdown. */
+  readonly openStreams: Set<Exchange>;
   /** Most seconds that a session id stays valid. */
   readonly sessionLifetimeSeconds: number;
 }

@@ -41,6 +41,8 @@ export interface McpFrontOptions extends HostRules {
 export interface McpFront {
   /** Answers one HTTP request to `/mcp/<upstreamName>`; never rejects. */
   handle(request: Request, upstreamName: string, peerIp: string): Promise<Response>;
+  /** Ends the open streams of sessions, so that a drain need not wait for them; calls in flight go on. */
+  closeStreams(): void;
   /** The definitions of the upstreams' tools, as calls see them. */
   readonly catalogue: Catalogue;
 }
@@ -57,11 +59,15 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
     ...clock,
     gateway: options.gateway,
     catalogue,
+    openStreams: new Set(),
     sessions: createSessions(options.sessionKey, options.nowMs),
     sessionLifetimeSeconds: options.sessionLifetimeSeconds ?? DEFAULT_SESSION_SECONDS,
   };
   return {
     catalogue,
+    closeStreams() {
+      for (const stream of parts.openStreams) stream.abort();
+    },
     async handle(request, upstreamName, peerIp) {
       try {
         return await answer(options, parts, arrivalOf(options, request, upstreamName, peerIp));

@@ -80,19 +80,30 @@ function defaultAnswer(
   });
 }
 
-/** A stream of these texts; an Error among them breaks the connection. */
+/** A stream of these texts; an Error among them breaks the connection, a number waits for so many milliseconds. */
 export function streamOf(...parts: readonly (string | Error | number)[]): Response {
   const queue = [...parts];
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const next = queue.shift();
+      let next = queue.shift();
+      while (typeof next === "number") {
+        const ms = next;
+        await new Promise((done) => timer = setTimeout(done, ms));
+        next = queue.shift();
+      }
       if (next === undefined) return controller.close();
       if (next instanceof Error) return controller.error(next);
-      if (typeof next === "number") return void await new Promise((done) => setTimeout(done, next));
       controller.enqueue(new TextEncoder().encode(next));
     },
+    cancel: () => clearTimeout(timer),
   });
   return new Response(body, { headers: { "content-type": "text/event-stream" } });
+}
+
+/** No answer until the client gives up. */
+export function hang(request: Request): Promise<Response> {
+  return new Promise((done) => request.signal.addEventListener("abort", () => done(new Response())));
 }
 
 /** One `message` event. */
@@ -305,5 +316,5 @@ export async function readMessage(response: Response): Promise<Message> {
   const text = await response.text();
   if (response.headers.get("content-type") !== "text/event-stream") return JSON.parse(text);
   const data = text.split("\n").filter((line) => line.startsWith("data: ")).at(-1);
-  return data === undefined ? undefined : JSON.parse(data.slice(6));
+  return data === undefined || data === "data: " ? undefined : JSON.parse(data.slice(6));
 }

@@ -341,3 +341,25 @@ Deno.test("a gateway that throws gives an error without its reason", async () =>
   assert.ok(!JSON.stringify(await readMessage(response)).includes("secret"));
   assert.equal(faults.length, 1);
 });
+
+Deno.test("closeStreams() ends what a GET opened, and exchanges with the upstream are timed without it", async () => {
+  await using server = startServer();
+  const seconds: number[] = [];
+  const client = await startFront(upstreamOf(server.url), { onUpstreamTime: (time) => seconds.push(time) });
+  await client.initialize();
+  assert.equal(seconds.length, 1);
+  server.behave((_message, request) => {
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode(": open\n\n")),
+    });
+    const headers = { "content-type": "text/event-stream" };
+    return request.method === "GET" ? new Response(body, { headers }) : undefined;
+  });
+  const stream = await client.send(null, { method: "GET" });
+  const text = stream.text();
+  await client.request("ping");
+  client.front.closeStreams();
+  assert.match(await text, /^(: open\n\n)?$/);
+  assert.equal(seconds.length, 2);
+  assert.ok(seconds.every((time) => time >= 0 && time < 5));
+});

@@ -117,6 +117,8 @@ export interface StreamPlan {
   /** The text that the client gets instead of a resumed answer. */
   edit(answer: Answer): string | Promise<string>;
   onNotification?(method: string): void;
+  /** The streams that are open now; this one is among them until it ends. */
+  readonly openStreams: Set<Exchange>;
 }
 
 /** Most events that wait for a client that does not read. */
@@ -125,6 +127,7 @@ const MAX_BACKLOG = 1000;
 /** Relays the stream that a GET opened until either side ends it. */
 export function relayStream(exchange: Exchange, plan: StreamPlan): Response {
   const writer = new EventWriter(() => exchange.abort());
+  plan.openStreams.add(exchange);
   void pumpStream(exchange, plan, writer);
   return streamResponse(writer);
 }
@@ -139,6 +142,7 @@ async function pumpStream(exchange: Exchange, plan: StreamPlan, writer: EventWri
   } catch {
     // The client sees the end of the stream and opens another one.
   } finally {
+    plan.openStreams.delete(exchange);
     exchange.abort();
     writer.close();
   }

@@ -31,6 +31,7 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
     exchange.extendDeadline(Math.min(MAX_STREAM_MS, Math.max(0, admitted.expiresAt * 1000 - parts.nowMs())));
     return relayStream(exchange, {
       maxEventLength: to.upstream.max_response_bytes,
+      openStreams: parts.openStreams,
       // A resumed answer may be one to tools/list.
       edit: listFilter(arrival, admitted, null),
       onNotification: notificationListener(parts, arrival),

@@ -42,6 +42,7 @@ export interface ExchangeClock {
 const FORWARDED_HEADERS = ["traceparent", "tracestate", "baggage"];
 const MAX_FORWARDED_HEADER = 8192;
 const MAX_SESSION_ID = 1024;
+const SMALL_ANSWER = 64 * 1024;
 
 /** Sends one request; throws `UpstreamFailure` when no answer starts. Redirects are never followed. */
 export async function exchangeWith(
@@ -53,7 +54,8 @@ export async function exchangeWith(
   const startedMs = clock.nowMs();
   const end = () => {
     deadline.clear();
-    clock.onUpstreamTime?.((clock.nowMs() - startedMs) / 1000);
+    // How long a session's stream stays open says nothing about the upstream.
+    if (request.isLongLived !== true) clock.onUpstreamTime?.((clock.nowMs() - startedMs) / 1000);
   };
   try {
     const response = await fetch(upstream.url, {
@@ -77,7 +79,8 @@ export class Exchange {
   readonly status: number;
   readonly headers: Headers;
   readonly elapsedMs: () => number;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #response: Response;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #deadline: Deadline;
   readonly #maxBytes: number;
   readonly #onEnd: () => void;
@@ -94,7 +97,7 @@ export class Exchange {
     this.status = response.status;
     this.headers = response.headers;
     this.elapsedMs = elapsedMs;
-    this.#reader = response.body?.getReader();
+    this.#response = response;
     this.#deadline = deadline;
     this.#maxBytes = maxBytes;
     this.#onEnd = onEnd;
@@ -118,9 +121,10 @@ export class Exchange {
   async read(): Promise<Uint8Array | undefined> {
     let chunk: Uint8Array | undefined;
     try {
+      this.#reader ??= this.#response.body?.getReader();
       chunk = (await this.#reader?.read())?.value;
     } catch {
-      throw this.fail("unknown", this.#deadline.hasPassed ? "timeout" : "connection_lost");
+      throw this.#broken();
     }
     if (chunk === undefined) this.#end();
     this.#received += chunk?.length ?? 0;
@@ -131,6 +135,11 @@ export class Exchange {
   /** Everything up to the end as text; throws `UpstreamFailure`. */
   async readText(): Promise<string> {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const declared = this.headers.get("content-length");
+    // One read of a small answer costs the runtime much less than a stream; HTTP holds it to its length.
+    if (declared !== null && Number(declared) <= Math.min(SMALL_ANSWER, this.#maxBytes)) {
+      return this.decode(decoder, await this.#readWhole()) + this.decode(decoder);
+    }
     const parts: string[] = [];
     for (let chunk = await this.read(); chunk !== undefined; chunk = await this.read()) {
       parts.push(this.decode(decoder, chunk));
@@ -158,7 +167,9 @@ export class Exchange {
     if (this.#hasEnded) return;
     this.#end();
     this.#deadline.abort();
-    this.#reader?.cancel().catch(() => {});
+    const cancelled = this.#reader?.cancel() ??
+      (this.#response.bodyUsed ? undefined : this.#response.body?.cancel());
+    cancelled?.catch(() => {});
   }
 
   /** Reads what is left and throws it away, so that the connection can be used again. Never rejects. */
@@ -173,6 +184,20 @@ export class Exchange {
   /** From now on the exchange ends after this time instead of the upstream's timeout. */
   extendDeadline(ms: number): void {
     this.#deadline.restart(ms);
+  }
+
+  async #readWhole(): Promise<Uint8Array> {
+    try {
+      const bytes = new Uint8Array(await this.#response.arrayBuffer());
+      this.#end();
+      return bytes;
+    } catch {
+      throw this.#broken();
+    }
+  }
+
+  #broken(): UpstreamFailure {
+    return this.fail("unknown", this.#deadline.hasPassed ? "timeout" : "connection_lost");
   }
 
   #end(): void {

@@ -1,8 +1,9 @@
 import postgres from "postgres";
 import { GatewayError } from "../core/errors.ts";
 
-/** Codes of postgres.js and of the operating system that mean: the connection, not the query, failed. */
-const CONNECTION_CODE = /^(E[A-Z]+|CONNECTION_[A-Z]+|CONNECT_TIMEOUT|SASL_[A-Z_]+)$/;
+/** Codes of postgres.js, of TLS and of the operating system that mean: the connection, not the query, failed. */
+const CONNECTION_CODE =
+  /^(E[A-Z]+|CONNECTION_[A-Z]+|CONNECT_TIMEOUT|SASL_[A-Z_]+|ERR_TLS_[A-Z_]+|[A-Z_]*CERT[A-Z_]*)$/;
 
 /**
  * Waits for a query at most `timeoutMs`, then rejects with `database_unavailable`. The query itself may still run: the

@@ -5,6 +5,9 @@ export interface FolderLock {
   release(): void;
 }
 
+/** Deno before 2.9 can only wait for a lock: whoever does not get it in this time counts as refused. */
+const WAIT_MS = 500;
+
 /**
  * Takes the exclusive lock of the operating system on `<folder>/lock`; it ends with the process, however it ends. Two
  * processes in one folder would destroy the embedded database.
@@ -12,8 +15,7 @@ export interface FolderLock {
 export async function lockFolder(folder: string): Promise<FolderLock> {
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
   const file = await Deno.open(`${folder}/lock`, { create: true, read: true, write: true, mode: 0o600 });
-  if (!await file.tryLock(true)) {
-    file.close();
+  if (!await tryLock(file)) {
     throw new GatewayError(
       "data_folder_locked",
       `Cannot use the data folder "${folder}": another process holds its lock; stop that process, use another folder, or ` +
@@ -21,4 +23,29 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     );
   }
   return { release: () => file.close() };
+}
+
+/** Closes the file when it does not get the lock. */
+async function tryLock(file: Deno.FsFile): Promise<boolean> {
+  if (hasTryLock(file)) {
+    const locked = await file.tryLock(true);
+    if (!locked) file.close();
+    return locked;
+  }
+  return await lockWithin(file, WAIT_MS);
+}
+
+/** The way of older versions: wait for the lock, and give it back when it comes too late. */
+export async function lockWithin(file: Deno.FsFile, waitMs: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), waitMs);
+  const lock = file.lock(true).then(() => true as const);
+  const locked = await Promise.race([lock, late]);
+  clearTimeout(timer);
+  if (!locked) lock.then(() => file.close(), () => file.close());
+  return locked;
+}
+
+function hasTryLock(file: object): file is { tryLock(exclusive: boolean): Promise<boolean> } {
+  return "tryLock" in file;
 }

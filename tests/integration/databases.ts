@@ -19,7 +19,10 @@ export interface DatabaseTests {
   /** On both databases. */
   test(name: string, run: (fixture: DatabaseFixture) => Promise<void>): void;
   /** On PostgreSQL only, with the cluster at hand. */
-  testPostgres(name: string, run: (fixture: DatabaseFixture, cluster: PostgresCluster) => Promise<void>): void;
+  testPostgres(
+    name: string,
+    run: (fixture: DatabaseFixture, cluster: PostgresCluster) => Promise<void>,
+  ): void;
 }
 
 /**

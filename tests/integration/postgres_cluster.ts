@@ -25,7 +25,17 @@ export async function startPostgresCluster(): Promise<PostgresCluster> {
   const run = (program: string, ...args: string[]) => runAs(user, `${bin}/${program}`, args);
   const start = () => run("pg_ctl", "-D", data, "-w", "-t", "30", "-l", `${folder}/log`, "start");
   await run(
-    ...["initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", `${folder}/password`] as const,
+    ...[
+      "initdb",
+      "-D",
+      data,
+      "-U",
+      "postgres",
+      "-A",
+      "scram-sha-256",
+      "--pwfile",
+      `${folder}/password`,
+    ] as const,
     ...["-E", "UTF8", "--locale", "C", "--no-sync"] as const,
   );
   await Deno.writeTextFile(
@@ -92,7 +102,8 @@ async function* readFolder(folder: string): AsyncGenerator<string> {
 async function ownerOf(folder: string): Promise<string | undefined> {
   if (Deno.uid() !== 0) return undefined;
   const accounts = (await Deno.readTextFile("/etc/passwd")).split("\n").map((line) => line.split(":"));
-  const account = accounts.find(([name]) => name === "postgres") ?? accounts.find(([name]) => name === "nobody");
+  const account = accounts.find(([name]) => name === "postgres") ??
+    accounts.find(([name]) => name === "nobody");
   if (account === undefined) throw new Error('Expected a user "postgres" or "nobody" to run PostgreSQL as');
   for (const path of [folder, `${folder}/password`]) {
     await Deno.chown(path, Number(account[2]), Number(account[3]));

@@ -37,7 +37,7 @@ test("append() chains events of several tenants in the order of the batch", asyn
   const database = await fixture.migrated();
   await ensureTenants(database, "zeta", "acme");
   const events = createAuditEvents(database);
-  const texts = ["1", 'quote " and \\ and \n', "ünïcødé 🎉 {},\"", "4", "5"];
+  const texts = ["1", 'quote " and \\ and \n', 'ünïcødé 🎉 {},"', "4", "5"];
   const chains = ["zeta", "acme", "zeta", UNVERIFIED_CHAIN, "acme"];
   const results = await events.append(texts.map((text, index) => entry(chains[index] ?? "", text)));
   assert.deepEqual(results.map((result) => result.status === "appended" ? result.seq : 0), [1, 1, 2, 1, 2]);
@@ -58,7 +58,8 @@ test("append() keeps salts beside the events", async (fixture) => {
   const salt = crypto.getRandomValues(new Uint8Array(32));
   await events.append([entry("default", "none"), { ...entry("default", "salted"), salt }]);
   await events.append([{ ...entry("default", "salted first"), salt }, entry("default", "none")]);
-  const rows = await database.sql`SELECT seq::int AS seq, encode(salt, 'hex') AS salt FROM audit_salts ORDER BY seq`;
+  const rows = await database
+    .sql`SELECT seq::int AS seq, encode(salt, 'hex') AS salt FROM audit_salts ORDER BY seq`;
   assert.deepEqual([...rows], [2, 3].map((seq) => ({ seq, salt: salt.toHex() })));
 });
 
@@ -70,7 +71,10 @@ test("append() of an empty batch does nothing", async (fixture) => {
 test("append() refuses an unknown chain and an unknown condition, and keeps nothing of the batch", async (fixture) => {
   const database = await fixture.migrated();
   const events = createAuditEvents(database);
-  await assert.rejects(events.append([entry("default", "1"), entry("nobody", "2")]), /Unknown audit chain "nobody"/);
+  await assert.rejects(
+    events.append([entry("default", "1"), entry("nobody", "2")]),
+    /Unknown audit chain "nobody"/,
+  );
   const unknown = { kind: "fly" } as unknown as AppendCondition;
   await assert.rejects(events.append([entry("default", "1", [unknown])]), /Unknown append condition "fly"/);
   assert.deepEqual(await verify(database, "default"), []);
@@ -88,9 +92,9 @@ test("append() from four connections leaves whole chains", async (fixture) => {
     for (let batch = 0; batch < 15; batch++) {
       // Each writer names the chains in another order: without sorted locks they would dead-lock.
       const order = [...tenants.slice(writer), ...tenants.slice(0, writer)];
-      await events.append(order.flatMap((chain) =>
-        [1, 2, 3].map((part) => entry(chain, `${writer}/${batch}/${part}`))
-      ));
+      await events.append(
+        order.flatMap((chain) => [1, 2, 3].map((part) => entry(chain, `${writer}/${batch}/${part}`))),
+      );
     }
   });
   await Promise.all(writers);
@@ -110,21 +114,32 @@ test("append() drops only the event whose condition fails, and what its earlier 
     max,
     expires_at: 4_000_000_000,
   });
-  const open = (decision_id: string): AppendCondition => ({ kind: "open_decision", decision_id, replica_id: "r" });
+  const open = (decision_id: string): AppendCondition => ({
+    kind: "open_decision",
+    decision_id,
+    replica_id: "r",
+  });
   const results = await events.append([
     entry("default", "1", [consume("parent", 10), consume("child", 1), open("d1")]),
     entry("default", "2", [consume("parent", 10), open("d2"), consume("child", 1)]),
     entry("default", "3", [consume("none", 0)]),
     entry("default", "4"),
-    entry("default", "5", [{ kind: "close_decision", decision_id: "d1" }, { kind: "return_call", block_id: "child" }]),
+    entry("default", "5", [{ kind: "close_decision", decision_id: "d1" }, {
+      kind: "return_call",
+      block_id: "child",
+    }]),
     entry("default", "6", [consume("child", 1)]),
   ]);
   assert.deepEqual(
     results.map((result) => result.status === "appended" ? result.seq : `conflict ${result.condition}`),
     [1, "conflict 2", "conflict 0", 2, 3, 4],
   );
-  assert.deepEqual(await verify(database, "default"), ["1", "4", "5", "6"].map((text) => JSON.stringify({ text })));
-  const counters = await database.sql`SELECT block_id, used::int AS used FROM call_counters ORDER BY block_id`;
+  assert.deepEqual(
+    await verify(database, "default"),
+    ["1", "4", "5", "6"].map((text) => JSON.stringify({ text })),
+  );
+  const counters = await database
+    .sql`SELECT block_id, used::int AS used FROM call_counters ORDER BY block_id`;
   assert.deepEqual([...counters], [{ block_id: "child", used: 1 }, { block_id: "parent", used: 1 }]);
   assert.deepEqual(await events.openDecisions("r", 10), []);
 });
@@ -133,7 +148,12 @@ test("consume_call lets exactly max calls through under concurrency", async (fix
   const database = await fixture.migrated();
   const other = fixture.kind === "postgres" ? await fixture.open() : database;
   const writers = [createAuditEvents(database), createAuditEvents(other)];
-  const condition: AppendCondition = { kind: "consume_call", block_id: "b", max: 50, expires_at: 4_000_000_000 };
+  const condition: AppendCondition = {
+    kind: "consume_call",
+    block_id: "b",
+    max: 50,
+    expires_at: 4_000_000_000,
+  };
   let allowed = 0;
   const append = async (events: AuditEvents, call: number) => {
     const [result] = await events.append([entry("default", String(call), [condition])]);

@@ -18,4 +18,4 @@ async function main(dataDir: string, what: string): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 60_000));
 }
 
-if (import.meta.main) await main(Deno.args[0] ?? "", Deno.args[1] ?? "");
+if (import.meta.main) void main(Deno.args[0] ?? "", Deno.args[1] ?? "");

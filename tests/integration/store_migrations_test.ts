@@ -55,7 +55,11 @@ test("migrate() refuses an applied migration that was changed", async (fixture) 
 
 test("migrate() leaves nothing of a migration that fails", async (fixture) => {
   const database = await fixture.migrated();
-  const broken = { number: 3, name: "0003_broken", sql: "CREATE TABLE half (a int); SELECT no_such_function()" };
+  const broken = {
+    number: 3,
+    name: "0003_broken",
+    sql: "CREATE TABLE half (a int); SELECT no_such_function()",
+  };
   const next = MIGRATIONS.length + 1;
   await assert.rejects(
     migrate(database, [...MIGRATIONS, { ...broken, number: next }]),

@@ -31,13 +31,21 @@ test("tenants and tokens are remembered", async (fixture) => {
   await assert.rejects(database.transact((tx) => tenants.ensure(tx, "~unverified")), /check constraint/);
 
   const tokens = createTokens(database);
-  const token = { tenant: "acme", jti: "j", blockId: "b", agent: "bot", issuedAt: 1_800_000_000, operator: "root" };
+  const token = {
+    tenant: "acme",
+    jti: "j",
+    blockId: "b",
+    agent: "bot",
+    issuedAt: 1_800_000_000,
+    operator: "root",
+  };
   const row = { ...token, expiresAt: 1_800_003_600 };
   await database.transact((tx) => tokens.insert(tx, row));
   assert.equal(await tokens.findBlockId("acme", "j"), "b");
   assert.equal(await tokens.findBlockId("default", "j"), undefined);
   await assert.rejects(database.transact((tx) => tokens.insert(tx, row)), /duplicate key/);
-  const [stored] = await database.sql`SELECT extract(epoch FROM expires_at)::int AS expires_at, agent FROM tokens`;
+  const [stored] = await database
+    .sql`SELECT extract(epoch FROM expires_at)::int AS expires_at, agent FROM tokens`;
   assert.deepEqual(stored, { expires_at: 1_800_003_600, agent: "bot" });
 });
 
