@@ -20,6 +20,8 @@ export interface SweeperStore {
   expiredReplicas(): Promise<readonly string[]>;
   removeReplica(replicaId: string): Promise<void>;
   openDecisions(replicaId: string, limit: number): Promise<readonly OpenDecision[]>;
+  /** Removes counters of tokens that expired long ago. */
+  removeExpired(): Promise<unknown>;
 }
 
 export interface SweeperOptions {
@@ -70,6 +72,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       written += await settleOpen(replicaId, "unknown", "replica_ended");
       await store.removeReplica(replicaId);
     }
+    await store.removeExpired();
     return written;
   };
   const loop = () => {

@@ -18,6 +18,7 @@ function world(open: Record<string, string[]>, expired: string[], live: string[]
     store: {
       expiredReplicas: () => Promise.resolve(expired),
       removeReplica: (replicaId) => Promise.resolve(void removed.push(replicaId)),
+      removeExpired: () => Promise.resolve(),
       openDecisions: (replicaId, limit) =>
         Promise.resolve(
           [...decisions.get(replicaId) ?? []].slice(0, limit)

@@ -14,7 +14,7 @@ import type {
   ToolDefinition,
   Verdict,
 } from "../plugins/contract.ts";
-import type { RevocationFeed } from "./revocation_feed.ts";
+import type { RevocationView } from "./revocation_feed.ts";
 import { createTokenVerifier, type KeyFor, type TokenVerifier } from "./token_verifier.ts";
 
 /** The name under which refusals and configuration know this check. */
@@ -31,7 +31,7 @@ export interface CapabilityPowers {
   readonly audience: () => string;
   readonly maxLifetimeSeconds: number;
   readonly nowSeconds: () => number;
-  readonly revocations: Pick<RevocationFeed, "isFresh" | "isRevoked">;
+  readonly revocations: RevocationView;
   /** Restrictions that some other configured check enforces, for example `max_calls`. */
   readonly enforced: ReadonlySet<string>;
   /** Does the tenant exist? Without this power every well-formed tenant that the gateway signed for does. */

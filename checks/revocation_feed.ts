@@ -41,6 +41,9 @@ export interface RevocationFeed {
   close(): Promise<void>;
 }
 
+/** The feed as a check sees it. */
+export type RevocationView = Pick<RevocationFeed, "isFresh" | "isRevoked">;
+
 export interface RevocationFeedOptions {
   readonly source: RevocationSource;
   readonly nowMs: () => number;
@@ -52,74 +55,99 @@ export interface RevocationFeedOptions {
 const PAGE = 1_000;
 
 export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
-  const { source, nowMs, maxAgeMs, pollMs = Math.min(500, maxAgeMs / 4) } = options;
-  /** Latest `before` per key; `Infinity` revokes whatever was issued whenever. */
-  const revokedBefore = new Map<string, number>();
-  let knownNumber = 0;
-  let freshAtMs = -Infinity;
-  let reading: Promise<void> | undefined;
-  let again = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let closed = false;
+  return new Feed(options);
+}
 
-  const read = async () => {
+class Feed implements RevocationFeed {
+  readonly #options: RevocationFeedOptions;
+  /** Latest `before` per key; `Infinity` revokes whatever was issued whenever. */
+  readonly #revokedBefore = new Map<string, number>();
+  #knownNumber = 0;
+  #freshAtMs = -Infinity;
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(options: RevocationFeedOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { source, onError } = this.#options;
+    await source.listen(() => void this.#refresh().catch(onError));
+    await this.#refresh();
+    this.#poll();
+  }
+
+  isFresh(): boolean {
+    return this.ageMs() <= this.#options.maxAgeMs;
+  }
+
+  ageMs(): number {
+    return this.#options.nowMs() - this.#freshAtMs;
+  }
+
+  isRevoked(subject: RevocationSubject): string | undefined {
+    if (this.#revokedBefore.size === 0) return undefined;
+    if (subject.blockIds.some((blockId) => this.#covers(subject, "block", blockId))) return "block";
+    if (this.#covers(subject, "agent", subject.agent)) return "agent";
+    if (this.#covers(subject, "upstream", subject.upstream)) return "upstream";
+    if (this.#covers(subject, "tenant")) return "tenant";
+    return this.#covers(subject, "all") ? "all" : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await this.#reading?.catch(() => {});
+  }
+
+  /** Reads up to the counter. A change during a read is read by another one right after. */
+  #refresh(): Promise<void> {
+    if (this.#reading !== undefined) {
+      this.#again = true;
+      return this.#reading;
+    }
+    this.#reading = this.#read().finally(() => {
+      this.#reading = undefined;
+      if (this.#again && !this.#closed) {
+        this.#again = false;
+        this.#refresh().catch(this.#options.onError);
+      }
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const { source, nowMs } = this.#options;
     const askedMs = nowMs();
     const counter = await source.readCounter();
-    while (knownNumber < counter) {
-      const rows = await source.readAfter(knownNumber, PAGE);
+    while (this.#knownNumber < counter) {
+      const rows = await source.readAfter(this.#knownNumber, PAGE);
       if (rows.length === 0) throw new RangeError(`Revocation ${counter} is counted but cannot be read`);
       for (const row of rows) {
         const key = keyOf(row.kind, row.tenant, row.value);
-        revokedBefore.set(key, Math.max(revokedBefore.get(key) ?? 0, row.before ?? Infinity));
-        knownNumber = row.number;
+        this.#revokedBefore.set(key, Math.max(this.#revokedBefore.get(key) ?? 0, row.before ?? Infinity));
+        this.#knownNumber = row.number;
       }
     }
-    freshAtMs = askedMs;
-  };
-  const refresh = (): Promise<void> => {
-    if (reading !== undefined) {
-      again = true; // what was committed after the running read began is read by the next one
-      return reading;
-    }
-    reading = read().finally(() => {
-      reading = undefined;
-      if (again && !closed) {
-        again = false;
-        refresh().catch(options.onError);
-      }
-    });
-    return reading;
-  };
-  const poll = () => {
-    if (closed) return;
-    timer = setTimeout(() => refresh().catch(options.onError).finally(poll), pollMs);
-  };
-  const covers = (subject: RevocationSubject, kind: Revocation["kind"], value?: string) => {
-    const before = revokedBefore.get(keyOf(kind, kind === "all" ? undefined : subject.tenant, value));
+    this.#freshAtMs = askedMs;
+  }
+
+  #poll(): void {
+    if (this.#closed) return;
+    const { pollMs, maxAgeMs, onError } = this.#options;
+    this.#timer = setTimeout(
+      () => this.#refresh().catch(onError).finally(() => this.#poll()),
+      pollMs ?? Math.min(500, maxAgeMs / 4),
+    );
+  }
+
+  #covers(subject: RevocationSubject, kind: Revocation["kind"], value?: string): boolean {
+    const before = this.#revokedBefore.get(keyOf(kind, kind === "all" ? undefined : subject.tenant, value));
     return before !== undefined && subject.issuedAt < before;
-  };
-  return {
-    start: async () => {
-      await source.listen(() => void refresh().catch(options.onError));
-      await refresh();
-      poll();
-    },
-    isFresh: () => nowMs() - freshAtMs <= maxAgeMs,
-    ageMs: () => nowMs() - freshAtMs,
-    isRevoked: (subject) => {
-      if (revokedBefore.size === 0) return undefined;
-      if (subject.blockIds.some((blockId) => covers(subject, "block", blockId))) return "block";
-      if (covers(subject, "agent", subject.agent)) return "agent";
-      if (covers(subject, "upstream", subject.upstream)) return "upstream";
-      if (covers(subject, "tenant")) return "tenant";
-      return covers(subject, "all") ? "all" : undefined;
-    },
-    close: async () => {
-      closed = true;
-      clearTimeout(timer);
-      await reading?.catch(() => {});
-    },
-  };
+  }
 }
 
 function keyOf(kind: string, tenant: string | undefined, value: string | undefined): string {

@@ -8,8 +8,9 @@ import { GatewayError } from "../core/errors.ts";
 import type { KeyRing } from "../core/key_ring.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Configuration } from "./configuration.ts";
-import { randomBytes } from "./data_folder.ts";
-import { type GatewayParts, newId } from "./gateway_parts.ts";
+import type { AuditParts } from "./audit_parts.ts";
+import type { GatewayParts } from "./gateway_parts.ts";
+import { newId, randomBytes } from "./random.ts";
 import type { StoreParts } from "./store_parts.ts";
 
 export interface AdminPartsOptions {
@@ -17,6 +18,7 @@ export interface AdminPartsOptions {
   readonly ring: KeyRing;
   readonly store: StoreParts;
   readonly parts: GatewayParts;
+  readonly audit: AuditParts;
   readonly operatorToken: string;
   readonly sourceIpOf: (request: Request) => string;
   readonly log: Log;
@@ -28,7 +30,7 @@ export function buildAdmin({ configuration, ring, store, parts, ...options }: Ad
   const key = parts.keys.get(ring.active);
   if (key === undefined) throw new GatewayError("key_unusable", `The key ring has no key "${ring.active}"`);
   const environment: AdminEnvironment = {
-    ...{ source: parts.source, settingsVersion: () => store.settingsVersion, newId, randomBytes },
+    ...{ source: options.audit.source, settingsVersion: () => store.settingsVersion, newId, randomBytes },
     nowMs: () => Date.now(),
     transact: (work) => store.db.transact(work),
     appendIn: (tx, entries) => store.audit.appendIn(tx, entries),

@@ -1,6 +1,6 @@
 import { type Command, parseOptions } from "./command.ts";
 import { loadConfiguration } from "./configuration.ts";
-import { checkPipeline } from "./gateway_parts.ts";
+import { checkPipeline } from "./checks_parts.ts";
 import { parseListen } from "./listener.ts";
 import { parseKeyRing } from "../core/key_ring.ts";
 
@@ -20,7 +20,7 @@ export const check: Command = {
     const { config } = configuration;
     parseListen(config.listen);
     if (configuration.keyRingText !== undefined) parseKeyRing(configuration.keyRingText);
-    await checkPipeline(config.pipeline);
+    await checkPipeline(config);
     const database = configuration.databaseUrl === undefined
       ? "embedded"
       : maskUrl(configuration.databaseUrl);

@@ -2,6 +2,7 @@
 import { GatewayError } from "../core/errors.ts";
 import { formatKeyRing, generateKeyRing, type KeyRing, parseKeyRing } from "../core/key_ring.ts";
 import { encodeBase64url } from "../core/base64url.ts";
+import { randomBytes } from "./random.ts";
 
 /** Makes the data folder, readable by its owner only. */
 export async function makeDataFolder(dataDir: string): Promise<void> {
@@ -31,11 +32,6 @@ export async function readOperatorToken(dataDir: string, configured: string | un
     );
   }
   return token;
-}
-
-/** Random bytes from the operating system. */
-export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
-  return crypto.getRandomValues(new Uint8Array(length));
 }
 
 /** Reads one of our own secret files, or writes it first; refuses one that others may read. */

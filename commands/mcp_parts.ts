@@ -5,7 +5,8 @@ import type { ResolvedUpstream } from "../mcp/upstream_connection.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Configuration } from "./configuration.ts";
-import { type GatewayParts, newId } from "./gateway_parts.ts";
+import type { GatewayParts } from "./gateway_parts.ts";
+import { newId } from "./random.ts";
 import type { ListenAddress } from "./listener.ts";
 import type { ResolvedUpstreams } from "./upstreams.ts";
 
@@ -19,10 +20,10 @@ export interface McpPartsOptions {
   readonly log: Log;
 }
 
-/** Builds the handler of `/mcp/<upstream>`. */
-export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront["handle"]> {
+/** Builds the front behind `/mcp/<upstream>`. */
+export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront> {
   const { configuration: { config }, parts, log } = options;
-  const front = createMcpFront({
+  return createMcpFront({
     upstreams: resolved(options.upstreams),
     gateway: parts.gateway,
     sessionKey: await sessionKey(options.ring),
@@ -32,7 +33,6 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront[
     onUpstreamTime: (seconds) => options.metrics.upstream(seconds),
     onFault: (error) => log("error", "The MCP front met a fault", { error: errorText(error) }),
   });
-  return front.handle;
 }
 
 function resolved(upstreams: ResolvedUpstreams): ReadonlyMap<string, ResolvedUpstream> {

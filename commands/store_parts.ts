@@ -7,14 +7,11 @@ import { type Database, openDatabase } from "../store/database.ts";
 import { createInstallation } from "../store/installation.ts";
 import { migrate } from "../store/migration_runner.ts";
 import { createReplicas } from "../store/replicas.ts";
-import { createRevocations } from "../store/revocations.ts";
+import { createRevocations, REVOCATIONS_CHANNEL } from "../store/revocations.ts";
 import { createTenants } from "../store/tenants.ts";
 import { createTokens } from "../store/tokens.ts";
 import type { Configuration } from "./configuration.ts";
 import type { LeaseStore } from "./replica_lease.ts";
-
-/** The channel on which a new revocation is announced. */
-const REVOCATIONS = "intentgate_revocations";
 
 /** Opens the configured database, or the embedded one in the data folder. */
 export function openConfigured(
@@ -43,11 +40,12 @@ export async function buildStoreParts(db: Database) {
   const source: RevocationSource = {
     readCounter: () => db.deadline(revocations.readCounter()),
     readAfter: (number, limit) => db.deadline(revocations.readAfter(number, limit)),
-    listen: (onChange) => db.listen(REVOCATIONS, onChange, onChange),
+    listen: (onChange) => db.listen(REVOCATIONS_CHANNEL, onChange, onChange),
   };
   const sweeping: SweeperStore = {
     expiredReplicas: () => db.deadline(replicas.expired()),
     removeReplica: async (replicaId) => void await db.deadline(replicas.remove(replicaId)),
+    removeExpired: () => db.deadline(audit.removeExpiredCounters()),
     openDecisions: (replicaId, limit) => db.deadline(audit.openDecisions(replicaId, limit)),
   };
   const lease: LeaseStore = {

@@ -1,6 +1,6 @@
 /** What a person sees after a start: where things are, and commands to paste. */
 import type { Terminal } from "./command.ts";
-import type { RunningProcess } from "./serve.ts";
+import type { RunningProcess } from "./process.ts";
 
 /** Prints the welcome text. */
 export function printWelcome(terminal: Terminal, running: RunningProcess): void {

@@ -1,3 +1,4 @@
+import { foldCase } from "./case_variants.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 
 /**
@@ -5,7 +6,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
  * it as that property while every check saw another name. Returns its path, or `undefined`. Follows `properties` and
  * `items`; depth is bounded by the parser of the request.
  */
-export function findCaseVariant(
+export function findArgumentCaseVariant(
   value: JsonValue | undefined,
   schema: JsonValue | undefined,
 ): string | undefined {
@@ -26,19 +27,14 @@ function find(value: JsonValue | undefined, schema: JsonValue | undefined, path:
 }
 
 function findInObject(value: JsonObject, properties: JsonObject, path: string): string | undefined {
-  const folded = new Set(Object.keys(properties).map(fold));
+  const folded = new Set(Object.keys(properties).map(foldCase));
   for (const [name, member] of Object.entries(value)) {
     if (!Object.hasOwn(properties, name)) {
-      if (folded.has(fold(name))) return `${path}/${name}`;
+      if (folded.has(foldCase(name))) return `${path}/${name}`;
       continue;
     }
     const found = find(member, properties[name], `${path}/${name}`);
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/** Case folding as wide as any lenient reader's: compatibility form, then both directions of case. */
-function fold(name: string): string {
-  return name.normalize("NFKC").toUpperCase().toLowerCase();
 }

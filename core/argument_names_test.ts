@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findCaseVariant } from "./argument_names.ts";
+import { findArgumentCaseVariant } from "./argument_names.ts";
 
 const schema = {
   type: "object",
@@ -9,17 +9,17 @@ const schema = {
   },
 };
 
-Deno.test("findCaseVariant() accepts exact names and names that match nothing", () => {
-  assert.equal(findCaseVariant({ amount: 1, note: "x", lines: [{ price: 1 }] }, schema), undefined);
+Deno.test("findArgumentCaseVariant() accepts exact names and names that match nothing", () => {
+  assert.equal(findArgumentCaseVariant({ amount: 1, note: "x", lines: [{ price: 1 }] }, schema), undefined);
 });
 
-Deno.test("findCaseVariant() finds a variant at the top, in arrays and beside the exact name", () => {
-  assert.equal(findCaseVariant({ Amount: 1 }, schema), "/Amount");
-  assert.equal(findCaseVariant({ amount: 1, AMOUNT: 999 }, schema), "/AMOUNT");
-  assert.equal(findCaseVariant({ lines: [{ price: 1 }, { Price: 2 }] }, schema), "/lines/1/Price");
+Deno.test("findArgumentCaseVariant() finds a variant at the top, in arrays and beside the exact name", () => {
+  assert.equal(findArgumentCaseVariant({ Amount: 1 }, schema), "/Amount");
+  assert.equal(findArgumentCaseVariant({ amount: 1, AMOUNT: 999 }, schema), "/AMOUNT");
+  assert.equal(findArgumentCaseVariant({ lines: [{ price: 1 }, { Price: 2 }] }, schema), "/lines/1/Price");
 });
 
-Deno.test("findCaseVariant() sees through special case folding", () => {
+Deno.test("findArgumentCaseVariant() sees through special case folding", () => {
   // U+017F folds to "s", U+212A to "k"
-  assert.equal(findCaseVariant({ "line\u017F": [] }, schema), "/line\u017F");
+  assert.equal(findArgumentCaseVariant({ "line\u017F": [] }, schema), "/line\u017F");
 });

@@ -3,9 +3,12 @@
  * regard to case, so `Name` beside or instead of `name` would mean one thing here and another there.
  */
 
-/** A name as readers that ignore case see it; also folds what only Unicode folds (`ſ` is `s`, the Kelvin sign is `k`). */
+/**
+ * A name as the most lenient reader sees it: without case, without compatibility forms, and folding what only Unicode
+ * folds (`ſ` is `s`, the Kelvin sign is `k`).
+ */
 export function foldCase(name: string): string {
-  return name.toUpperCase().toLowerCase();
+  return name.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
 /** The first of `names` that equals one of `wanted` only when case is ignored. */

@@ -1,6 +1,6 @@
 /** One call from arrival to answer: decide → record → forward → settle. */
 import type { RefusedAttempts } from "../audit/refused_attempts.ts";
-import { findCaseVariant } from "../core/argument_names.ts";
+import { findArgumentCaseVariant } from "../core/argument_names.ts";
 import type { CallAttachments } from "../core/attachments.ts";
 import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
@@ -143,7 +143,7 @@ class Gateway {
       const decision = notAvailable(established.run, "unknown_tool");
       return await this.#refuse(call, decision, principal, snapshot, undefined);
     }
-    const variant = findCaseVariant(call.arguments, definition.inputSchema);
+    const variant = findArgumentCaseVariant(call.arguments, definition.inputSchema);
     if (variant !== undefined) {
       const reason = `Argument "${
         variant.slice(0, 200)

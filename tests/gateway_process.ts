@@ -196,7 +196,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     () => Deno.remove(scratch, { recursive: true }).catch(ignoreMissing),
   );
   try {
-    await gateway.ready(options.readyTimeoutMs ?? 60_000);
+    await gateway.ready(options.readyTimeoutMs ?? 30_000);
     return gateway;
   } catch (error) {
     await gateway.kill();

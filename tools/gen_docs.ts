@@ -145,8 +145,8 @@ async function formatted(markdown: string): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-if (import.meta.main) {
-  const check = Deno.args.includes("--check");
+/** Writes or checks every page; returns how many differ. */
+async function update(check: boolean): Promise<number> {
   let stale = 0;
   for (const [path, text] of await pages()) {
     const current = await Deno.readTextFile(path).catch(() => "");
@@ -155,5 +155,10 @@ if (import.meta.main) {
     if (check) console.error(`${path} is stale: run deno run -A tools/gen_docs.ts`);
     else await Deno.writeTextFile(path, text);
   }
-  if (check && stale > 0) Deno.exitCode = 1;
+  return stale;
+}
+
+if (import.meta.main) {
+  const check = Deno.args.includes("--check");
+  update(check).then((stale) => Deno.exit(check && stale > 0 ? 1 : 0));
 }

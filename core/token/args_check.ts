@@ -1,9 +1,9 @@
 /** Interprets an args schema against the arguments of a call. */
+import { foldCase } from "../case_variants.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import {
   type ArgsNode,
   type ArrayNode,
-  foldName,
   type NumberNode,
   type ObjectNode,
   type StringNode,
@@ -58,7 +58,7 @@ function refusedMember(
     if (member === undefined) {
       visits.left--;
       // An upstream that ignores case would read `Amount` where the schema bounds `amount`.
-      if (visits.left < 0 || !node.allowsOthers || node.foldedNames.has(foldName(name))) return memberPath;
+      if (visits.left < 0 || !node.allowsOthers || node.foldedNames.has(foldCase(name))) return memberPath;
       continue;
     }
     const refused = refusedAt(member, value[name], memberPath, visits);

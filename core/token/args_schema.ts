@@ -1,5 +1,6 @@
 /** The closed subset of JSON Schema in `args`: read into nodes once, later interpreted by `args_check.ts`. */
 import { type Glob, nameGlob } from "../glob.ts";
+import { foldCase } from "../case_variants.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import { TokenError } from "./token_error.ts";
 
@@ -160,13 +161,8 @@ function parseObject({ schema, path: shown }: Place, path: string, reading: Read
     properties,
     required: [...required],
     allowsOthers: others,
-    foldedNames: new Set([...properties.keys()].map(foldName)),
+    foldedNames: new Set([...properties.keys()].map(foldCase)),
   };
-}
-
-/** A member name without case and compatibility forms. */
-export function foldName(name: string): string {
-  return name.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
 function names(value: JsonValue | undefined, path: string): readonly string[] {

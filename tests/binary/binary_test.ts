@@ -37,7 +37,8 @@ async function callTool(
     params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo },
   });
   assert.equal(opened.status, 200, await opened.text());
-  const session = opened.headers.get("mcp-session-id") ?? undefined;
+  const session = opened.headers.get("mcp-session-id");
+  assert.ok(session, "initialize opens a session");
   await (await post({ method: "notifications/initialized" }, session)).text();
   const answer = await post({ id: 2, method: "tools/call", params: { name, arguments: args } }, session);
   const text = await answer.text();
