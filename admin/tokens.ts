@@ -56,9 +56,9 @@ export function tokenRoutes(environment: AdminEnvironment, minting: Minting): Ad
     const issuedAt = Math.floor(environment.nowMs() / 1000);
     const { kid, issuer: iss } = minting;
     const fields = {
-      ...(restrictions as JsonObject & { upstreams: string[]; tools: string[] }),
       ...{ kid, iss, aud: environment.source.logId, tenant, sub: agent, iat: issuedAt },
       exp: issuedAt + ttlSeconds,
+      ...(restrictions as JsonObject & { upstreams: string[]; tools: string[] }),
     };
     const minted = await mint(fields, minting.key, environment.randomBytes(16));
     await environment.transact(async (tx) => {
