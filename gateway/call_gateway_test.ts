@@ -209,9 +209,13 @@ Deno.test("handle() gives an unknown tool and an unusable upstream one answer, a
 
 Deno.test("handle() refuses an argument that only differs in case from one of the tool's", async () => {
   const w = world();
-  const answer = await w.gateway.handle(w.call({ arguments: { Amount: 9 } }), "good", route().route);
+  const answer = await w.gateway.handle(
+    w.call({ arguments: { Amount: "secret value" } }),
+    "good",
+    route().route,
+  );
   assert.equal(answer.kind === "refused" && answer.refusal.code, "argument_case_variant");
-  assert.equal(JSON.stringify(w.events()).includes("9,"), false);
+  assert.equal(JSON.stringify(w.events()).includes("secret value"), false);
 });
 
 Deno.test("a refusal without a verified token goes to the refused attempts, with one it goes to the tenant's chain", async () => {

@@ -1,5 +1,6 @@
 /** One HTTP request on its way through the front, and the parts that serve it. */
 import { type CallOrigin, unnamedCall } from "./tool_call.ts";
+import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../core/refusal_codes.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Admission, Admitted, CallGateway, Refusal } from "./port.ts";
 import {
@@ -102,8 +103,8 @@ export class SessionClaim {
 export function notAvailable(arrival: Arrival): Refusal {
   return {
     check: "capability",
-    code: "not_available",
-    reason: "The tool or upstream is not available",
+    code: NOT_AVAILABLE,
+    reason: NOT_AVAILABLE_REASON,
     decisionId: arrival.origin.id,
     unauthenticated: false,
   };
