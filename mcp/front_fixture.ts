@@ -1,4 +1,5 @@
 /** What the tests of this folder share: a real MCP server on a port, an allow-all gateway, a front with a listener. */
+import { NOT_AVAILABLE_REASON } from "../core/refusal_codes.ts";
 import assert from "node:assert/strict";
 import type { ToolCall, ToolDefinition } from "../core/call.ts";
 import { createMcpFront, type McpFront, type McpFrontOptions } from "./front.ts";
@@ -180,7 +181,7 @@ function admission(gateway: TestGateway, call: ToolCall, credential: string | un
 }
 
 function refusalOf(call: ToolCall, given: Partial<Refusal>): Refusal {
-  const reason = "The tool or upstream is not available";
+  const reason = NOT_AVAILABLE_REASON;
   return {
     check: "capability",
     code: "refused",

@@ -1,0 +1,146 @@
+/** The command line as a person uses it: arguments in, text and exit code out. */
+import assert from "node:assert/strict";
+import { gatewayFromSource, startGateway } from "../gateway_process.ts";
+import { createDatabaseTests } from "./databases.ts";
+
+const { test } = createDatabaseTests();
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function intentgate(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  input = "",
+): Promise<Ran> {
+  const [program = "", ...first] = gatewayFromSource();
+  const child = new Deno.Command(program, {
+    args: [...first, ...args],
+    env: { INTENTGATE_DATA_DIR: "/nonexistent", ...env },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), err: text(stderr) };
+}
+
+Deno.test("help and version are there, and a wrong command line ends with 2 and a hint", async () => {
+  const overview = await intentgate(["--help"]);
+  assert.equal(overview.code, 0);
+  for (
+    const name of [
+      "serve",
+      "check",
+      "migrate",
+      "token mint",
+      "token inspect",
+      "token attenuate",
+      "token revoke",
+    ]
+  ) {
+    assert.ok(overview.out.includes(name), name);
+  }
+  assert.match((await intentgate(["token", "mint", "--help"])).out, /--max-calls N/);
+  assert.match((await intentgate(["--version"])).out, /^intentgate \d+\.\d+\.\d+/);
+  const cases: [string[], RegExp][] = [
+    [[], /^$/],
+    [["serv"], /Unknown command "serv"; did you mean "serve"\?/],
+    [["token", "mnt"], /did you mean "token mint"\?/],
+    [["token", "mint", "--agnt", "x"], /Unknown option '--agnt'/],
+    [["token", "mint"], /Expected --agent NAME/],
+    [["token", "mint", "--agent", "a", "--ttl", "soon"], /--ttl expects a duration.*found "soon"/],
+    [["token", "mint", "--agent", "a", "--args", "{"], /--args expects JSON/],
+    [["token", "inspect"], /Expected <token>/],
+    [["token", "revoke", "--reason", "x"], /Expected either --jti ID or --block-id ID/],
+    [["serve", "extra"], /Expected no arguments, found "extra"/],
+  ];
+  for (const [args, message] of cases) {
+    const ran = await intentgate(args);
+    assert.equal(ran.code, 2, `${args.join(" ")}: ${ran.err}`);
+    assert.match(ran.err, message);
+  }
+});
+
+Deno.test("check prints the resolved configuration without secrets, and refuses what serve would refuse", async () => {
+  const folder = await Deno.makeTempDir();
+  const file = `${folder}/gateway.yaml`;
+  await Deno.writeTextFile(
+    file,
+    "upstreams:\n  erp:\n    url: https://erp.example/mcp\n    headers:\n      authorization: {env: ERP}\n",
+  );
+  const env = { INTENTGATE_CONFIG: file, ERP: "hunter2", DATABASE_URL: "postgres://u:hunter2@db/x" };
+  const ran = await intentgate(["check"], env);
+  assert.equal(ran.code, 0, ran.err);
+  assert.match(ran.out, /capability → policy → budget/);
+  assert.match(ran.out, /erp +https:\/\/erp\.example\/mcp \(authorization: \*\*\*\)/);
+  assert.match(ran.out, /postgres:\/\/u:\*\*\*@db\/x/);
+  const json = await intentgate(["check", "--json"], env);
+  assert.equal(JSON.parse(json.out).config.upstreams.erp.timeout_ms, 60_000);
+  assert.equal((ran.out + ran.err + json.out).includes("hunter2"), false);
+  await Deno.writeTextFile(file, "pipeline: [{check: budget}, {check: capabilty}]\n");
+  const bad = await intentgate(["check"], { INTENTGATE_CONFIG: file });
+  assert.equal(bad.code, 2);
+  assert.match(bad.err, /"budget": stands first but does not establish the principal/);
+  assert.match(bad.err, /"capabilty": no such check/);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("a token is minted, inspected, attenuated and revoked from the command line", async () => {
+  await using gateway = await startGateway();
+  const env = { INTENTGATE_URL: gateway.url, INTENTGATE_DATA_DIR: gateway.dataDir };
+  const minted = await intentgate(
+    ["token", "mint", "--agent", "a", "--tenant", "acme", "--ttl", "8h", "--tool", "read_*", "--json"],
+    env,
+  );
+  assert.equal(minted.code, 0, minted.err);
+  const { token, jti, expires_at } = JSON.parse(minted.out);
+  assert.ok(Math.abs(expires_at - Date.now() / 1000 - 8 * 3600) < 60);
+  const child = await intentgate(
+    ["token", "attenuate", "-", "--max-calls", "1", "--delegate", "b"],
+    {},
+    `${token}\n`,
+  );
+  assert.equal(child.code, 0, child.err);
+  const shown = await intentgate(["token", "inspect", child.out.trim(), "--json"]);
+  const { blocks } = JSON.parse(shown.out);
+  assert.deepEqual(blocks[1].content, { delegate: "b", max_calls: 1 });
+  assert.equal(blocks[0].content.jti, jti);
+  assert.equal(shown.out.includes(child.out.trim().split(".").at(-1) ?? "?"), false, "the tag is a key");
+  const revoked = await intentgate(
+    ["token", "revoke", "--tenant", "acme", "--jti", jti, "--reason", "test", "--json"],
+    env,
+  );
+  assert.equal(JSON.parse(revoked.out).block_id, blocks[0].id);
+  const unknown = await intentgate(["token", "revoke", "--jti", jti, "--reason", "test"], env);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.err, /status 404: Tenant "default" has no token/);
+  for (const text of ["", "ig1.x", `${token}x`, token.slice(0, -3), `ig2${token.slice(3)}`]) {
+    const ran = await intentgate(["token", "inspect", "-"], {}, text);
+    assert.equal(ran.code, 1, text);
+    assert.match(ran.err, /Cannot use the token/);
+  }
+  const unreachable = await intentgate(["token", "mint", "--agent", "a"], {
+    ...env,
+    INTENTGATE_URL: "http://127.0.0.1:1",
+  });
+  assert.equal(unreachable.code, 1);
+  assert.match(unreachable.err, /Cannot reach the gateway at "http:\/\/127\.0\.0\.1:1"/);
+});
+
+test("migrate brings the schema up to date and does nothing the second time", async (fixture) => {
+  const env: Record<string, string> = { INTENTGATE_DATA_DIR: fixture.dataDir };
+  if (fixture.databaseUrl !== undefined) env.DATABASE_URL = fixture.databaseUrl;
+  const first = await intentgate(["migrate", "--json"], env);
+  assert.equal(first.code, 0, first.err);
+  assert.ok(JSON.parse(first.out).applied.length > 0);
+  const second = await intentgate(["migrate"], env);
+  assert.match(second.out, /Schema is at \d+: nothing to do/);
+});
