@@ -91,6 +91,11 @@ function callMembers(call: ToolCall, principal: Principal): JsonObject {
   };
 }
 
+/** What a check said, without what no event may hold: a refusal must not go unrecorded because of its wording. */
+function recordable(text: string | undefined): string | undefined {
+  return text?.toWellFormed().replaceAll("\0", "\ufffd");
+}
+
 /** Event of one decision: what was asked, by whom, and what the pipeline answered. */
 export function decisionEvent(source: EventSource, input: DecisionEventInput): JsonObject {
   const { call, decision, principal } = input;
@@ -98,8 +103,8 @@ export function decisionEvent(source: EventSource, input: DecisionEventInput): J
     ...activityOf(call.method, input.annotations),
     ...OUTCOME_OF_DECISION[decision.decision],
     time: input.timeMs,
-    status_code: decision.code,
-    status_detail: decision.reason,
+    status_code: recordable(decision.code),
+    status_detail: recordable(decision.reason),
     message: `${call.method} of "${call.name}" on "${call.upstream}": ${decision.decision}`,
     metadata: eventMetadata(source, {
       id: input.eventId,

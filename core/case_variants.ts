@@ -4,11 +4,19 @@
  */
 
 /**
+ * Longer names are not folded: normalising takes quadratic time on a long run of combining marks, and what an attacker
+ * sends before anybody knows him must be cheap. A name this long folds to nothing that a protocol or a tool declares.
+ */
+const MAX_FOLDED_LENGTH = 512;
+
+/**
  * A name as the most lenient reader sees it: without case, without compatibility forms, and folding what only Unicode
  * folds (`ſ` is `s`, the Kelvin sign is `k`).
  */
 export function foldCase(name: string): string {
-  return name.normalize("NFKC").toUpperCase().toLowerCase();
+  // deno-lint-ignore no-control-regex
+  if (/^[\x00-\x7f]*$/.test(name)) return name.toLowerCase();
+  return name.length > MAX_FOLDED_LENGTH ? name : name.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
 /** The first of `names` that equals one of `wanted` only when case is ignored. */

@@ -239,8 +239,15 @@ function decimalOf(literal: string): string {
   const [mantissa = "", exponent = "0"] = literal.slice(sign.length).toLowerCase().split("e");
   const [whole = "", fraction = ""] = mantissa.split(".");
   const digits = (whole + fraction).replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
+  const significant = withoutFinalZeros(digits);
   if (significant === "") return "0";
   const scale = Number(exponent) - fraction.length + (digits.length - significant.length);
   return `${sign}${significant}e${scale}`;
+}
+
+/** A loop, because `/0+$/` takes quadratic time on a long run of zeros that something follows. */
+function withoutFinalZeros(digits: string): string {
+  let end = digits.length;
+  while (digits.charCodeAt(end - 1) === 0x30) end--;
+  return digits.slice(0, end);
 }

@@ -146,7 +146,7 @@ class Gateway {
     const variant = findArgumentCaseVariant(call.arguments, definition.inputSchema);
     if (variant !== undefined) {
       const reason = `Argument "${
-        variant.slice(0, 200)
+        variant.slice(0, 200).toWellFormed()
       }" matches a property of the tool only when case is ignored`;
       const decision = endRun(established.run, "capability", {
         kind: "block",

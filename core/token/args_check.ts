@@ -125,5 +125,6 @@ function acceptsNumber(node: NumberNode, value: number): boolean {
 }
 
 function pointer(name: string): string {
-  return name.slice(0, 100).replaceAll("~", "~0").replaceAll("/", "~1");
+  // Cutting may halve a surrogate pair, and no audit event can hold the half.
+  return name.slice(0, 100).toWellFormed().replaceAll("~", "~0").replaceAll("/", "~1");
 }

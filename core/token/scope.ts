@@ -59,7 +59,7 @@ export function findScopeRefusal(token: CapabilityToken, call: ScopedCall): Scop
         code: "arguments_refused",
         reason: visits.left < 0
           ? "The arguments are too large to be held against the token"
-          : `The token does not allow the argument at "${path.slice(0, 300)}"`,
+          : `The token does not allow the argument at "${path.slice(0, 300).toWellFormed()}"`,
       };
     }
   }
