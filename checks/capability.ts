@@ -59,8 +59,15 @@ export function capability(powers: CapabilityPowers): Capability {
   const principals = new WeakMap<ToolCall, Principal>();
   const tokens = new WeakMap<JsonObject, CapabilityToken>();
 
-  async function run(call: ToolCall): Promise<Verdict> {
-    const authentic = await authenticate(powers, verifier, call);
+  /** No promise on the way of a token that is in the cache: what is awaited costs a timer. */
+  function run(call: ToolCall): Verdict | Promise<Verdict> {
+    const authentic = authenticate(powers, verifier, call);
+    return authentic instanceof Promise
+      ? authentic.then((late) => judge(late, call))
+      : judge(authentic, call);
+  }
+
+  function judge(authentic: CapabilityToken | Verdict, call: ToolCall): Verdict {
     if ("kind" in authentic) return authentic;
     principals.set(call, authentic.principal);
     const refusal = findRefusal(powers, authentic, call);
@@ -93,16 +100,20 @@ export function capability(powers: CapabilityPowers): Capability {
 }
 
 /** The token, once everything that makes it ours has verified. Up to there every failure gives the same answer. */
-async function authenticate(
+function authenticate(
   powers: CapabilityPowers,
   verifier: TokenVerifier,
   call: ToolCall,
-): Promise<CapabilityToken | Verdict> {
+): CapabilityToken | Verdict | Promise<CapabilityToken | Verdict> {
   const credential = powers.attachments.credentialOf(call);
   if (credential === undefined || credential === "") {
     return block("missing_token", 'Expected "Authorization: Bearer" with a capability token, got none');
   }
-  const token = await verifier.verify(credential);
+  const token = verifier.verify(credential);
+  return token instanceof Promise ? token.then((late) => ours(powers, late)) : ours(powers, token);
+}
+
+function ours(powers: CapabilityPowers, token: CapabilityToken | undefined): CapabilityToken | Verdict {
   if (token === undefined || token.root.aud !== powers.audience()) return invalidToken();
   if (powers.isTenant?.(token.root.tenant) === false) return invalidToken();
   return token;

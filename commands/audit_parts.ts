@@ -3,6 +3,7 @@ import { createAppender } from "../audit/appender.ts";
 import type { EventSource } from "../audit/event.ts";
 import { createRefusedAttempts } from "../audit/refused_attempts.ts";
 import { createSweeper } from "../audit/sweeper.ts";
+import { createDeadlines } from "../gateway/deadlines.ts";
 import { createOutcomes } from "../gateway/outcomes.ts";
 import { createRecorder } from "../gateway/recorder.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
@@ -43,5 +44,7 @@ export function buildAuditParts({ store, source, metrics, log }: AuditPartsOptio
     ...{ settingsVersion, isLive: (decisionId) => outcomes.isLive(decisionId) },
     onError: onError("Cannot sweep"),
   });
-  return { source, appender, outcomes, refusedAttempts, sweeper, recorder: createRecorder(event) };
+  const deadlines = createDeadlines({ nowMs });
+  const recorder = createRecorder({ ...event, deadlines });
+  return { source, appender, outcomes, refusedAttempts, sweeper, recorder, deadlines };
 }

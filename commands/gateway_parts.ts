@@ -40,7 +40,12 @@ export async function buildGatewayParts(options: GatewayPartsOptions) {
   };
   const gateway = createCallGateway({
     ...{ snapshot: () => snapshot, attachments, replicaId: audit.source.replicaId },
-    ...{ recorder: audit.recorder, outcomes: audit.outcomes, refusedAttempts: audit.refusedAttempts },
+    ...{
+      recorder: audit.recorder,
+      deadlines: audit.deadlines,
+      outcomes: audit.outcomes,
+      refusedAttempts: audit.refusedAttempts,
+    },
     nowMs: () => Date.now(),
     verifiedPrincipal: (call) => capability.principalOf(call),
     onStage: (check, verdict, seconds) => metrics.stage(check, verdict, seconds),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import canonicalize from "canonicalize";
 import fc from "fast-check";
 import { canonicalJson } from "./canonical_json.ts";
 import type { JsonObject } from "./json.ts";
@@ -30,6 +31,7 @@ const UNREADABLE: readonly (readonly [string, unknown])[] = [
   ["Infinity", { a: { b: -Infinity } }],
   ["a lone surrogate in a value", { a: ["\ud800"] }],
   ["a lone surrogate in a name", { "\udc00": 1 }],
+  ['a lone surrogate beside a name like "10"', { "10": "\ud800" }],
   ["U+0000 in a value", { a: "x\0y" }],
   ["U+0000 in a name", { "\0": 1 }],
   ["undefined in an array", { a: [undefined] }],
@@ -85,3 +87,18 @@ function reversed(sample: unknown): unknown {
   if (typeof sample !== "object" || sample === null) return sample;
   return Object.fromEntries(Object.entries(sample).reverse().map(([key, member]) => [key, reversed(member)]));
 }
+
+Deno.test('canonicalJson() writes the same bytes as the reference library, also for names like "10"', () => {
+  const tricky = fc.oneof(text, fc.constantFrom("__proto__", "constructor", "toJSON", "10", "9", "01", "1a"));
+  const value = fc.letrec((tie) => ({
+    any: fc.oneof(text, number, fc.boolean(), fc.constant(null), tie("list"), tie("object")),
+    list: fc.array(tie("any"), { maxLength: 4 }),
+    object: fc.dictionary(tricky, tie("any"), { maxKeys: 6 }),
+  })).object;
+  fc.assert(
+    fc.property(value, (sample) => {
+      assert.equal(canonicalJson(sample as JsonObject), canonicalize(sample));
+    }),
+    { numRuns: 3_000 },
+  );
+});

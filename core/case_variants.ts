@@ -7,7 +7,7 @@
  * Longer names are not folded: normalising takes quadratic time on a long run of combining marks, and what an attacker
  * sends before anybody knows him must be cheap. A name this long folds to nothing that a protocol or a tool declares.
  */
-const MAX_FOLDED_LENGTH = 512;
+const MAX_FOLDED_LENGTH = 256;
 
 /**
  * A name as the most lenient reader sees it: without case, without compatibility forms, and folding what only Unicode
@@ -19,11 +19,13 @@ export function foldCase(name: string): string {
   return name.length > MAX_FOLDED_LENGTH ? name : name.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
-/** The first of `names` that equals one of `wanted` only when case is ignored. */
+/** The first of `names` that equals one of `wanted`, names in ASCII, only when case is ignored. */
 export function findCaseVariant(names: readonly string[], wanted: ReadonlySet<string>): string | undefined {
   let folded: Set<string> | undefined;
+  // One ASCII character is never folded from more than two UTF-16 units.
+  const maxLength = 2 * Math.max(...[...wanted].map((name) => name.length));
   for (const name of names) {
-    if (wanted.has(name)) continue;
+    if (wanted.has(name) || name.length > maxLength) continue;
     folded ??= new Set([...wanted].map(foldCase));
     if (folded.has(foldCase(name))) return name;
   }

@@ -196,7 +196,9 @@ class Scanner {
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
       this.#refuse("unsafe_integer", at, "An integer lies beyond 2^53-1");
     }
-    if (!Number.isFinite(value) || decimalOf(literal) !== decimalOf(String(value))) {
+    const shortest = String(value);
+    if (shortest === literal) return;
+    if (!Number.isFinite(value) || decimalOf(literal) !== decimalOf(shortest)) {
       this.#refuse("inexact_number", at, "A number is not exactly what it parses to");
     }
   }

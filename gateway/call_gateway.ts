@@ -8,6 +8,7 @@ import { principalOf } from "../core/principal.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON, UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
 import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer, Refusal } from "../mcp/port.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts";
 import type { Recorder } from "./recorder.ts";
 import { addFact, EMPTY_RUN, endRun, type OnStage, type Run, type RunOptions, runStages } from "./runner.ts";
@@ -20,6 +21,7 @@ export interface CallGatewayOptions {
   readonly verifiedPrincipal: (call: ToolCall) => Principal | undefined;
   readonly replicaId: string;
   readonly recorder: Recorder;
+  readonly deadlines: Deadlines;
   readonly outcomes: Outcomes;
   readonly refusedAttempts: RefusedAttempts;
   readonly nowMs: () => number;
@@ -66,7 +68,8 @@ class Gateway {
 
   constructor(options: CallGatewayOptions) {
     this.#options = options;
-    this.#runOptions = { nowMs: options.nowMs, onStage: options.onStage, onFault: options.onFault };
+    const { nowMs, deadlines, onStage, onFault } = options;
+    this.#runOptions = { nowMs, deadlines, onStage, onFault };
   }
 
   async admit(call: ToolCall, credential: string | undefined): Promise<Admitted | Refused> {
@@ -130,14 +133,21 @@ class Gateway {
 
   async #decide(call: ToolCall, established: Established, route: CallRoute): Promise<GatewayAnswer> {
     const { principal, snapshot } = established;
+    const startedMs = this.#options.nowMs();
     let definition: ToolDefinition | undefined;
     try {
-      definition = await route.definition();
+      definition = await this.#definitionOf(call, route);
     } catch (error) {
       this.#options.onFault("catalogue", call, error);
       const code = error instanceof GatewayError ? error.code : "upstream_unavailable";
       const decision = faultDecision(established.run, code, "The upstream's tools could not be read");
       return await this.#refuse(call, decision, principal, snapshot, undefined);
+    }
+    if (this.#options.nowMs() - startedMs > MAX_UNCHECKED_MS) {
+      const again = await runStages(snapshot.stages.slice(0, 1), call, EMPTY_RUN, this.#runOptions);
+      if (again.kind === "ended") {
+        return await this.#refuse(call, again.decision, principal, snapshot, definition);
+      }
     }
     if (definition === undefined) {
       const decision = notAvailable(established.run, "unknown_tool");
@@ -163,6 +173,17 @@ class Gateway {
     }
     const decision: Decision = { decision: "allow", trail: result.run.trail, facts: result.run.facts };
     return await this.#allow(call, decision, established, definition, route);
+  }
+
+  /** The tool's definition, for which the upstream may have to be asked: within the call's own deadline. */
+  async #definitionOf(call: ToolCall, route: CallRoute): Promise<ToolDefinition | undefined> {
+    const definition = route.definition();
+    if (!(definition instanceof Promise)) return definition;
+    return await this.#options.deadlines.race(definition, call.deadlineMs, () =>
+      new GatewayError(
+        "upstream_unavailable",
+        `The tools of "${call.upstream}" were not read before the call's deadline`,
+      ));
   }
 
   /** Records an allow with its conditions; forwards only when that is durable. */
@@ -213,6 +234,8 @@ class Gateway {
     const forwarded = await route.forward();
     const done = forwarded.ending
       .then((ending) => this.#finish(allowed, snapshot, ending))
+      // Nobody waits for this promise: what it throws would end the process. The sweeper writes what is owed.
+      .catch((error) => this.#options.onFault("outcome", call, error))
       .finally(() => this.#forwarding.delete(call.id));
     this.#forwarding.set(call.id, { allowed, done });
     return { kind: "forwarded", response: forwarded.response };
@@ -302,6 +325,9 @@ class Gateway {
     return listed;
   }
 }
+
+/** Who waited longer than this for the upstream's tools is authenticated again: the token may be revoked by now. */
+const MAX_UNCHECKED_MS = 100;
 
 const LATE: CallEnding = { kind: "not_forwarded", code: "recorded_late" };
 

@@ -9,6 +9,7 @@ import { principalFacts, principalOf } from "../core/principal.ts";
 import type { CallRoute, ForwardEnding } from "../mcp/port.ts";
 import type { Check } from "../plugins/contract.ts";
 import { createCallGateway } from "./call_gateway.ts";
+import { createDeadlines } from "./deadlines.ts";
 import { createOutcomes } from "./outcomes.ts";
 import { createRecorder } from "./recorder.ts";
 
@@ -46,6 +47,7 @@ function world(options: World = {}) {
       })),
   });
   const event = { appender, source, newId, nowMs: () => Date.now(), randomSalt: () => new Uint8Array(32) };
+  const deadlines = createDeadlines({ nowMs: () => Date.now(), tickMs: 2 });
   const outcomes = createOutcomes({ ...event, onError: () => {}, retryMs: 5 });
   const attempted = createRefusedAttempts({
     ...{ source, newId, settingsVersion: () => 1, append: () => Promise.resolve(), onError: () => {} },
@@ -73,7 +75,8 @@ function world(options: World = {}) {
     }),
     ...{ attachments, replicaId: "me", outcomes, nowMs: () => Date.now(), onFault: () => {} },
     verifiedPrincipal: (call) => attachments.credentialOf(call) === "expired" ? principal : undefined,
-    recorder: createRecorder({ ...event, minAppendMs: 20 }),
+    deadlines,
+    recorder: createRecorder({ ...event, deadlines, minAppendMs: 20 }),
     refusedAttempts: { ...attempted, record: (attempt) => void attempts.push(attempt) },
   });
   const call = (overrides: Partial<ToolCall> = {}): ToolCall => ({

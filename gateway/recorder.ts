@@ -5,9 +5,11 @@ import { canonicalEvent } from "../audit/shorten.ts";
 import type { AppendCondition, AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import type { Decision, Principal, ToolAnnotations, ToolCall } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { Deadlines } from "./deadlines.ts";
 
 export interface RecorderOptions {
   readonly appender: Appender;
+  readonly deadlines: Deadlines;
   readonly source: EventSource;
   readonly newId: () => string;
   readonly nowMs: () => number;
@@ -37,33 +39,26 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     record: async (record, onLate) => {
       const pending = options.appender.append(decisionEntry(options, record));
-      const leftMs = Math.max(record.call.deadlineMs - options.nowMs(), options.minAppendMs ?? 250);
-      return await inTime(pending, leftMs, onLate);
+      const soonestMs = options.nowMs() + (options.minAppendMs ?? 250);
+      return await inTime(options.deadlines, pending, Math.max(record.call.deadlineMs, soonestMs), onLate);
     },
   };
 }
 
 async function inTime(
+  deadlines: Deadlines,
   pending: PendingAppend,
-  leftMs: number,
+  deadlineMs: number,
   onLate?: (result: AppendResult) => void,
 ): Promise<AppendResult> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), leftMs);
+  return await deadlines.race(pending.done, deadlineMs, () => {
+    const taken = pending.cancel();
+    pending.done.then(onLate, () => {});
+    return new GatewayError(
+      "audit_unavailable",
+      taken ? "The decision was not recorded in time" : "The database did not confirm the decision in time",
+    );
   });
-  try {
-    const result = await Promise.race([pending.done, late]);
-    if (result !== "late") return result;
-  } finally {
-    clearTimeout(timer);
-  }
-  const taken = pending.cancel();
-  pending.done.then(onLate, () => {});
-  throw new GatewayError(
-    "audit_unavailable",
-    taken ? "The decision was not recorded in time" : "The database did not confirm the decision in time",
-  );
 }
 
 function decisionEntry(options: RecorderOptions, record: DecisionRecord): AuditEntry {

@@ -3,6 +3,7 @@ import type { Decision, Facts, ToolCall, TrailEntry, Verdict } from "../core/cal
 import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { Stage } from "../plugins/loading.ts";
+import type { Deadlines } from "./deadlines.ts";
 
 /** A run under way: the facts so far and what the stages said. */
 export interface Run {
@@ -21,6 +22,7 @@ export const EMPTY_RUN: Run = { facts: Object.freeze({}), trail: [] };
 export type OnStage = (check: string, verdict: TrailEntry["verdict"], seconds: number) => void;
 
 export interface RunOptions {
+  readonly deadlines: Deadlines;
   readonly nowMs: () => number;
   readonly onStage?: OnStage | undefined;
   readonly onFault: (check: string, call: ToolCall, error: unknown) => void;
@@ -76,15 +78,20 @@ interface Answered {
 }
 
 async function askStage(stage: Stage, call: ToolCall, facts: Facts, options: RunOptions): Promise<Answered> {
-  const leftMs = call.deadlineMs - options.nowMs();
   try {
-    if (leftMs <= 0) {
+    if (options.nowMs() >= call.deadlineMs) {
       throw new GatewayError("check_timeout", `The deadline passed before check "${stage.name}" ran`);
     }
     const abort = new AbortController();
     const verdict = stage.check.run(call, facts, abort.signal);
     const settled = verdict instanceof Promise
-      ? await withDeadline(verdict, leftMs, abort, stage.name)
+      ? await options.deadlines.race(verdict, call.deadlineMs, () => {
+        abort.abort();
+        return new GatewayError(
+          "check_timeout",
+          `Check "${stage.name}" did not answer before the call's deadline`,
+        );
+      })
       : verdict;
     return { verdict: parseVerdict(stage.name, settled), fault: false };
   } catch (error) {
@@ -94,26 +101,6 @@ async function askStage(stage: Stage, call: ToolCall, facts: Facts, options: Run
       verdict: { kind: "block", code, reason: `The check "${stage.name}" could not decide` },
       fault: true,
     };
-  }
-}
-
-async function withDeadline<T>(
-  promise: Promise<T>,
-  leftMs: number,
-  abort: AbortController,
-  name: string,
-): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      abort.abort();
-      reject(new GatewayError("check_timeout", `Check "${name}" did not answer before the call's deadline`));
-    }, leftMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { ToolCall, Verdict } from "../core/call.ts";
 import type { Check } from "../plugins/contract.ts";
 import type { Stage } from "../plugins/loading.ts";
+import { createDeadlines } from "./deadlines.ts";
 import { addFact, EMPTY_RUN, runStages } from "./runner.ts";
 
 const call: ToolCall = Object.freeze({
@@ -22,7 +23,8 @@ function stage(name: string, run: Check["run"], establishesPrincipal = false): S
 
 function harness() {
   const faults: string[] = [];
-  const options = { nowMs: () => Date.now(), onFault: (where: string) => void faults.push(where) };
+  const deadlines = createDeadlines({ nowMs: () => Date.now(), tickMs: 2 });
+  const options = { deadlines, nowMs: () => Date.now(), onFault: (where: string) => void faults.push(where) };
   return { faults, options };
 }
 

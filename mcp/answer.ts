@@ -38,6 +38,10 @@ export function readIncoming(text: string): Incoming {
     const result = partOf(value.result, spans.get("result"));
     const error = partOf(value.error, spans.get("error"));
     if ((result === undefined) === (error === undefined)) return { kind: "unusable" };
+    // Something that is neither an object nor absent could make it the other kind of answer for another reader.
+    if ([value.result, value.error].some((part) => part != null && !isJsonObject(part))) {
+      return { kind: "unusable" };
+    }
     return {
       kind: "answer",
       id: value.id,

@@ -80,6 +80,11 @@ export class SessionClaim {
     return this.#hasId;
   }
 
+  /** Whether somebody was once admitted to this very upstream with it: says that the upstream is no secret. */
+  get knowsUpstream(): boolean {
+    return this.#session?.upstream === this.#arrival.origin.upstream;
+  }
+
   /** The session when it is the principal's own, for this upstream, and in the negotiated version. */
   accept(admission: Admission): Session | undefined {
     const session = this.#session;

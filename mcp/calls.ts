@@ -21,7 +21,8 @@ export async function answerToolCall(
   const answer = await parts.gateway.handle(call, arrival.credential, route);
   if (answer.kind === "forwarded") return answer.response;
   if (answer.kind === "session_not_found") return claim.refusal(message.id);
-  const style = arrival.upstream?.refusals ?? "error";
+  // Without a session of it, the upstream must look like one that does not exist.
+  const style = claim.knowsUpstream ? arrival.upstream?.refusals ?? "error" : "error";
   return refusalResponse(answer.refusal, message.id, {
     hasCredential: arrival.credential !== undefined,
     style,
@@ -43,10 +44,10 @@ function routeOf(
       session = wanted.claim.accept(admitted);
       return session !== undefined;
     },
-    async definition() {
+    definition() {
       // Nothing of the upstream may be seen without a session that was accepted.
       if (upstream === undefined || session === undefined) return undefined;
-      return await parts.catalogue.definition(upstream.name, wanted.name);
+      return parts.catalogue.definition(upstream.name, wanted.name);
     },
     async forward() {
       if (upstream === undefined || session === undefined) return notForwarded(arrival, message);

@@ -6,8 +6,14 @@ import { readToolPages } from "./catalogue_session.ts";
 import type { ExchangeClock, ResolvedUpstream } from "./upstream_connection.ts";
 
 export interface Catalogue {
-  /** The upstream's definition of a tool; throws `GatewayError` when the catalogue cannot be read. */
-  definition(upstream: string, name: string): Promise<ToolDefinition | undefined>;
+  /**
+   * The upstream's definition of a tool; at once when the catalogue is fresh. Rejects with `GatewayError` when it cannot be
+   * read.
+   */
+  definition(
+    upstream: string,
+    name: string,
+  ): ToolDefinition | undefined | Promise<ToolDefinition | undefined>;
   /** All tools of an upstream; throws `GatewayError` when the catalogue cannot be read. */
   tools(upstream: string): Promise<readonly ToolDefinition[]>;
   /** The upstream says that its tools have changed. */
@@ -34,7 +40,7 @@ export function createCatalogue(options: CatalogueOptions): Catalogue {
     );
   }
   return {
-    definition: async (upstream, name) => await shelves.get(upstream)?.find(name),
+    definition: (upstream, name) => shelves.get(upstream)?.find(name),
     tools: async (upstream) => [...(await shelves.get(upstream)?.fresh())?.values() ?? []],
     invalidate: (upstream) => shelves.get(upstream)?.invalidate(),
   };
@@ -58,16 +64,24 @@ class Shelf {
     this.#ttlMs = ttlMs;
   }
 
-  async find(name: string): Promise<ToolDefinition | undefined> {
+  find(name: string): ToolDefinition | undefined | Promise<ToolDefinition | undefined> {
+    const tools = this.#usable();
+    return tools?.get(name) ?? this.#findLate(name);
+  }
+
+  async fresh(): Promise<Tools> {
+    return this.#usable() ?? await this.#refresh();
+  }
+
+  async #findLate(name: string): Promise<ToolDefinition | undefined> {
     const known = (await this.fresh()).get(name);
     if (known !== undefined || this.#ageMs() < MIN_REFRESH_MS) return known;
     return (await this.#refresh()).get(name);
   }
 
-  async fresh(): Promise<Tools> {
+  #usable(): Tools | undefined {
     const age = this.#ageMs();
-    const isUsable = age < this.#ttlMs && !(this.#isStale && age >= MIN_REFRESH_MS);
-    return this.#tools !== undefined && isUsable ? this.#tools : await this.#refresh();
+    return age < this.#ttlMs && !(this.#isStale && age >= MIN_REFRESH_MS) ? this.#tools : undefined;
   }
 
   invalidate(): void {

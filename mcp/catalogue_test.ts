@@ -118,7 +118,10 @@ for (const [what, answer, code] of UNUSABLE) {
     await using server = startServer();
     server.behave(answer);
     const catalogue = catalogueOf(server, { nowMs: 0 }, { timeout_ms: 200 });
-    await assert.rejects(catalogue.definition("acme", "pay_invoice"), { name: "GatewayError", code });
+    await assert.rejects(async () => await catalogue.definition("acme", "pay_invoice"), {
+      name: "GatewayError",
+      code,
+    });
     await new Promise((done) => setTimeout(done, 20));
   });
 }
@@ -127,7 +130,9 @@ Deno.test("catalogue recovers when the upstream does", async () => {
   await using server = startServer();
   server.behave(() => new Response("", { status: 503 }));
   const catalogue = catalogueOf(server, { nowMs: 0 });
-  await assert.rejects(catalogue.definition("acme", "pay_invoice"), { code: "upstream_unavailable" });
+  await assert.rejects(async () => await catalogue.definition("acme", "pay_invoice"), {
+    code: "upstream_unavailable",
+  });
   server.behave(() => undefined);
   assert.equal((await catalogue.definition("acme", "pay_invoice"))?.name, "pay_invoice");
 });

@@ -101,7 +101,7 @@ async function answerInitialize(
       body: initializeBody(message),
       agentHeaders: arrival.request.headers,
     }, parts);
-    const passed = await relayErrorStatus(exchange);
+    const passed = await relayErrorStatus(exchange, message.id);
     if (passed !== undefined) return passed.response;
     const { sessionId } = exchange;
     // The whole answer is awaited: the session id, which stands in a header, carries the negotiated version.

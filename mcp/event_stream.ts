@@ -75,14 +75,20 @@ export class EventSplitter {
   }
 }
 
-/** The text of an event. */
+/** Fields of an event; a line that begins with a colon, a comment, has the empty field. */
+const FIELDS: ReadonlySet<string> = new Set(["data", "event", "id", "retry", ""]);
+
+/**
+ * The text of an event, of lines that every reader understands alike. Others must not pass: what follows a byte order
+ * mark is an unknown field here, and a `data` line for a client to which it is the first line of its stream.
+ */
 export function eventText(event: StreamEvent): string {
-  return event.lines.join("\n") + "\n\n";
+  return event.lines.filter((line) => FIELDS.has(fieldOf(line))).join("\n") + "\n\n";
 }
 
 /** The text of an event with other data; id, type and retry time stay. */
 export function eventTextWithData(event: StreamEvent, data: string): string {
-  const others = event.lines.filter((line) => fieldOf(line) !== "data");
+  const others = event.lines.filter((line) => fieldOf(line) !== "data" && FIELDS.has(fieldOf(line)));
   return [...others, ...data.split(/\r\n|\r|\n/).map((line) => `data: ${line}`)].join("\n") + "\n\n";
 }
 
@@ -122,11 +128,11 @@ export class EventWriter {
         this.#forget();
         onGone();
       },
-    });
+    }, { highWaterMark: 1, size: (chunk) => chunk.byteLength });
     this.#restart(keepAliveMs);
   }
 
-  /** How many chunks wait for the client; grows without bound on a stream that never ends. */
+  /** How many bytes wait for the client; grows without bound on a stream that never ends. */
   get backlog(): number {
     return this.#controller === undefined ? 0 : 1 - (this.#controller.desiredSize ?? 1);
   }

@@ -37,7 +37,7 @@ export async function relayAnswer(
   let exchange: Exchange | undefined;
   try {
     exchange = await sending;
-    const passed = await relayErrorStatus(exchange);
+    const passed = await relayErrorStatus(exchange, plan.id);
     if (passed !== undefined) return passed;
     refuseForeignAnswer(exchange);
     if (exchange.contentType === "text/event-stream") return streamAnswer(exchange, plan);
@@ -52,12 +52,14 @@ export async function relayAnswer(
 }
 
 /** 400 and 404 with a JSON-RPC error keep their status: clients read protocol facts from it. */
-export async function relayErrorStatus(exchange: Exchange): Promise<Forwarded | undefined> {
+export async function relayErrorStatus(exchange: Exchange, id: MessageId): Promise<Forwarded | undefined> {
   const { status } = exchange;
   if ((status !== 400 && status !== 404) || exchange.contentType !== "application/json") return undefined;
   const text = await exchange.readText();
   const incoming = readIncoming(text);
-  if (incoming.kind !== "answer" || incoming.answer.error === undefined) {
+  // An error without an id says that the upstream did not read the message; one for another id is not ours to pass on.
+  const isOurs = incoming.kind === "answer" && (incoming.id === id || (incoming.id ?? null) === null);
+  if (!isOurs || incoming.answer.error === undefined) {
     throw new UpstreamFailure("upstream_failed", `http_${status}`, status);
   }
   const ending = endingOf(incoming.answer, exchange);
@@ -121,8 +123,8 @@ export interface StreamPlan {
   readonly openStreams: Set<Exchange>;
 }
 
-/** Most events that wait for a client that does not read. */
-const MAX_BACKLOG = 1000;
+/** Most bytes that may wait for a client that does not read before another event is written. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /** Relays the stream that a GET opened until either side ends it. */
 export function relayStream(exchange: Exchange, plan: StreamPlan): Response {
@@ -136,8 +138,8 @@ async function pumpStream(exchange: Exchange, plan: StreamPlan, writer: EventWri
   try {
     for await (const event of readEvents(exchange, plan.maxEventLength)) {
       const text = await streamEventText(event, plan);
+      if (writer.backlog > MAX_BACKLOG_BYTES) break;
       if (text !== undefined) writer.write(text);
-      if (writer.backlog > MAX_BACKLOG) break;
     }
   } catch {
     // The client sees the end of the stream and opens another one.

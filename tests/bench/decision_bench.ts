@@ -12,6 +12,7 @@ import { parseStrictJsonBytes } from "../../core/strict_json.ts";
 import { attenuateToken } from "../../core/token/attenuate.ts";
 import { mintToken } from "../../core/token/mint.ts";
 import { createCallGateway } from "../../gateway/call_gateway.ts";
+import { createDeadlines } from "../../gateway/deadlines.ts";
 import { createOutcomes } from "../../gateway/outcomes.ts";
 import { createRecorder } from "../../gateway/recorder.ts";
 import { addFact, EMPTY_RUN, runStages } from "../../gateway/runner.ts";
@@ -72,6 +73,7 @@ async function prepare() {
       Promise.resolve(entries.map((): AppendResult => ({ status: "appended", seq: 1, hash: "" }))),
   });
   const event = { appender, source, newId, nowMs: () => Date.now(), randomSalt: () => randomBytes(32) };
+  const deadlines = createDeadlines({ nowMs: () => Date.now() });
   const gateway = createCallGateway({
     snapshot: () => ({
       stages: pipeline.stages,
@@ -82,7 +84,8 @@ async function prepare() {
     verifiedPrincipal: (call) => pipeline.capability.principalOf(call),
     ...{
       replicaId: "r",
-      recorder: createRecorder(event),
+      deadlines,
+      recorder: createRecorder({ ...event, deadlines }),
       outcomes: createOutcomes({ ...event, onError: () => {} }),
     },
     refusedAttempts: { record: () => {}, flush: async () => {}, close: async () => {} },
@@ -143,7 +146,11 @@ Deno.bench("all checks", async (bench) => {
   const call = newCall();
   pipeline.attachments.attachCredential(call, token);
   const run = addFact(EMPTY_RUN, "tool", { known: true, annotations: { readOnlyHint: true } });
-  const options = { nowMs: () => Date.now(), onFault: () => {} };
+  const options = {
+    deadlines: createDeadlines({ nowMs: () => Date.now() }),
+    nowMs: () => Date.now(),
+    onFault: () => {},
+  };
   bench.start();
   for (let index = 0; index < 100; index++) await runStages(pipeline.stages, call, run, options);
   bench.end();
@@ -154,7 +161,11 @@ Deno.bench("canonical decision event", async (bench) => {
   const call = newCall();
   pipeline.attachments.attachCredential(call, token);
   const run = addFact(EMPTY_RUN, "tool", { known: true, annotations: { readOnlyHint: true } });
-  const result = await runStages(pipeline.stages, call, run, { nowMs: () => Date.now(), onFault: () => {} });
+  const result = await runStages(pipeline.stages, call, run, {
+    deadlines: createDeadlines({ nowMs: () => Date.now() }),
+    nowMs: () => Date.now(),
+    onFault: () => {},
+  });
   if (result.kind !== "go") throw new Error("Expected an allow");
   const principal = pipeline.capability.principalOf(call)!;
   const decision = { decision: "allow", trail: result.run.trail, facts: result.run.facts } as const;

@@ -1,0 +1,52 @@
+/**
+ * Deadlines of calls on one shared timer: a native timer per call costs more than a check does. A deadline is noticed at
+ * most `tickMs` late.
+ */
+export interface Deadlines {
+  /** Settles as `work` does, or rejects with `late()` when the deadline passes first. */
+  race<T>(work: Promise<T>, deadlineMs: number, late: () => unknown): Promise<T>;
+}
+
+export interface DeadlinesOptions {
+  readonly nowMs: () => number;
+  readonly tickMs?: number;
+}
+
+interface Waiting {
+  readonly deadlineMs: number;
+  readonly expire: () => void;
+}
+
+/** The timer runs only while somebody waits. */
+export function createDeadlines({ nowMs, tickMs = 10 }: DeadlinesOptions): Deadlines {
+  const waiting = new Set<Waiting>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  const tick = () => {
+    const now = nowMs();
+    for (const entry of waiting) {
+      if (entry.deadlineMs > now) continue;
+      waiting.delete(entry);
+      entry.expire();
+    }
+    timer = waiting.size > 0 ? setTimeout(tick, tickMs) : undefined;
+  };
+  return {
+    race: <T>(work: Promise<T>, deadlineMs: number, late: () => unknown): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
+        const entry: Waiting = { deadlineMs, expire: () => reject(late()) };
+        waiting.add(entry);
+        timer ??= setTimeout(tick, tickMs);
+        work.then(
+          (value) => {
+            waiting.delete(entry);
+            resolve(value);
+          },
+          (error) => {
+            waiting.delete(entry);
+            reject(error);
+          },
+        );
+      }),
+  };
+}
