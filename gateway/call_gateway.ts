@@ -231,6 +231,10 @@ class Gateway {
       await this.#finish(allowed, snapshot, { kind: "not_forwarded", code: "shutdown" });
       return fault(call, "shutting_down", "The gateway is shutting down");
     }
+    if (route.isGone()) {
+      await this.#finish(allowed, snapshot, { kind: "not_forwarded", code: "client_gone" });
+      return fault(call, "client_gone", "The client went away before the call was forwarded");
+    }
     const forwarded = await route.forward();
     const done = forwarded.ending
       .then((ending) => this.#finish(allowed, snapshot, ending))

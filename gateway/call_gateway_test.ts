@@ -96,6 +96,7 @@ function route(overrides: Partial<CallRoute> = {}) {
   const made: CallRoute = {
     accepts: () => true,
     definition: () => definition,
+    isGone: () => false,
     forward: () => {
       state.forwarded++;
       return Promise.resolve({ response: new Response("ok"), ending });
@@ -243,6 +244,14 @@ Deno.test("admit() lists by the checks that list", async () => {
   const tools = [definition, { ...definition, name: "hidden" }];
   assert.deepEqual(await admitted.lists(tools), [true, false]);
   assert.equal(admitted.rootBlockId, principalOf({ principal: principalFacts(principal) })?.blockIds[0]);
+});
+
+Deno.test("a client that went away before the forward gets no effect, and the record says not_forwarded", async () => {
+  const w = world();
+  const { route: way, state } = route({ isGone: () => true });
+  await w.gateway.handle(w.call(), "good", way);
+  assert.deepEqual(w.kinds(), ["allow", "outcome not_forwarded"]);
+  assert.equal(state.forwarded, 0);
 });
 
 Deno.test("drain() refuses new calls, waits for those in flight, and records unknown for what does not end", async () => {

@@ -36,6 +36,7 @@ function routeOf(
   wanted: { readonly claim: SessionClaim; readonly name: string },
 ): CallRoute {
   const { upstream } = arrival;
+  const { signal } = arrival.request; // taken now: it only notices what happens after it was asked for
   let session: Session | undefined;
   return {
     accepts(admitted) {
@@ -49,6 +50,7 @@ function routeOf(
       if (upstream === undefined || session === undefined) return undefined;
       return parts.catalogue.definition(upstream.name, wanted.name);
     },
+    isGone: () => signal.aborted,
     async forward() {
       if (upstream === undefined || session === undefined) return notForwarded(arrival, message);
       const edit = withDecisionOf(arrival);

@@ -48,6 +48,8 @@ export interface CallRoute {
    */
   definition(): ToolDefinition | undefined | Promise<ToolDefinition | undefined>;
   readonly forward: Forward;
+  /** Whether the client has gone away: then nothing is forwarded, and the record says so. */
+  isGone(): boolean;
 }
 
 export type GatewayAnswer =

@@ -34,7 +34,11 @@ export class Agent {
   }
 
   /** Sends one message, or a text as it is. */
-  async send(body: JsonObject | string, headers: Record<string, string> = {}): Promise<Answer> {
+  async send(
+    body: JsonObject | string,
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+  ): Promise<Answer> {
     const response = await fetch(this.url, {
       method: "POST",
       headers: {
@@ -45,6 +49,7 @@ export class Agent {
         ...headers,
       },
       body: typeof body === "string" ? body : JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, message: messageOf(text) };

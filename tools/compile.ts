@@ -29,7 +29,12 @@ const SOURCE_FOLDERS: readonly string[] = [
 /** Names in deno.json that only tests import. */
 const TEST_PACKAGES: readonly string[] = ["fast-check"];
 
-const UNSTABLE: readonly string[] = ["--unstable-raw-imports", "--unstable-net", "--unstable-worker-options"];
+const UNSTABLE: readonly string[] = [
+  "--unstable-raw-imports",
+  "--unstable-net",
+  "--unstable-worker-options",
+  "--unstable-no-legacy-abort",
+];
 /** Deno 2.6's compiler recurses through the npm packages: with the default stack it overflows. */
 const COMPILER_STACK = { RUST_MIN_STACK: "67108864" };
 const PROBE_TIMEOUT_MS = 120_000;

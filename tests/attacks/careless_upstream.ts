@@ -32,6 +32,7 @@ export function startCarelessUpstream(
   const upstream = { effects: [] as Effect[], requests: [] as Headers[], listDelayMs: 0 };
   const server = Deno.serve({
     ...{ hostname: "127.0.0.1", port: 0, signal: abort.signal, onListen: () => {} },
+    onError: () => new Response(null, { status: 400 }), // a client that broke off is not worth a line
   }, async (request) => {
     upstream.requests.push(request.headers);
     if (request.method !== "POST") return new Response(null, { status: 405 });

@@ -9,7 +9,7 @@ import { parseTokenText } from "../../core/token/text.ts";
 import { Agent, resultOf } from "../agent.ts";
 import { type GatewayProcess, startGateway } from "../gateway_process.ts";
 import { events, eventually, verdict } from "../integration/gateways.ts";
-import { startCarelessUpstream } from "./careless_upstream.ts";
+import { type CarelessUpstream, startCarelessUpstream } from "./careless_upstream.ts";
 
 const BASE = { tenant: "default", agent: "mallory", ttl_seconds: 600 };
 
@@ -41,9 +41,26 @@ async function callWith(gateway: GatewayProcess, token: string, session: string 
   return await agent.call(tool, { n: 1 });
 }
 
-Deno.test("a token grants what the gateway gave, and every block can only take away", async (t) => {
+Deno.test("a token, and a session, are worth what the gateway gave", async (t) => {
   const upstream = startCarelessUpstream({ read: undefined, wipe: undefined });
-  await using gateway = await startGateway({ config: { upstreams: { careless: { url: upstream.url } } } });
+  await using gateway = await startGateway({
+    config: { upstreams: { careless: { url: upstream.url }, twin: { url: upstream.url } } },
+  });
+  for (
+    const [promise, attack] of Object.entries({
+      "every block can only take away": attackBlocks,
+      "a session serves its own principal only, and only while the token is good": attackSessions,
+      "max_calls is not overrun by calls at the same time, on many sessions and through children":
+        attackMaxCalls,
+    })
+  ) {
+    upstream.effects.length = 0;
+    await t.step(promise, (step) => attack(step, gateway, upstream));
+  }
+  await upstream.close();
+});
+
+async function attackBlocks(t: Deno.TestContext, gateway: GatewayProcess, upstream: CarelessUpstream) {
   const narrow = await gateway.mint({ ...BASE, tools: ["read"] });
   const foreign = await gateway.mint({ ...BASE, agent: "alice" });
   const { session } = await Agent.connect(gateway.url, "careless", narrow.token);
@@ -114,18 +131,9 @@ Deno.test("a token grants what the gateway gave, and every block can only take a
     assert.equal(resultOf(await callWith(gateway, narrow.token, session, "read")), "ok");
     assert.deepEqual(upstream.effects, [{ tool: "read", n: "1" }]);
   });
-  await upstream.close();
-});
+}
 
-Deno.test("a session serves its own principal only, and only while the token is good", async (t) => {
-  const upstream = startCarelessUpstream({ read: undefined });
-  await using gateway = await startGateway({
-    config: {
-      upstreams: { careless: { url: upstream.url }, twin: { url: upstream.url } },
-      // Slower than any test: only what is announced makes the feed fast.
-      revocation_max_age_ms: 60_000,
-    },
-  });
+async function attackSessions(t: Deno.TestContext, gateway: GatewayProcess, upstream: CarelessUpstream) {
   const victim = await gateway.mint(BASE);
   const { session } = await Agent.connect(gateway.url, "careless", victim.token);
   const refused = async (token: string, upstreamName: string, id: string | undefined, what: string) => {
@@ -219,12 +227,9 @@ Deno.test("a session serves its own principal only, and only while the token is 
     assert.deepEqual([revokedAt > 0, lateAllows], [true, []]);
     assert.equal(await verdict(gateway, "default"), "verified");
   });
-  await upstream.close();
-});
+}
 
-Deno.test("max_calls is not overrun by calls at the same time, on many sessions and through children", async () => {
-  const upstream = startCarelessUpstream({ read: undefined });
-  await using gateway = await startGateway({ config: { upstreams: { careless: { url: upstream.url } } } });
+async function attackMaxCalls(_: Deno.TestContext, gateway: GatewayProcess, upstream: CarelessUpstream) {
   // The naive variant: read the counter, do the call, write the counter.
   let used = 0;
   let naiveEffects = 0;
@@ -250,8 +255,7 @@ Deno.test("max_calls is not overrun by calls at the same time, on many sessions 
   assert.equal(results.filter((result) => result === "ok").length, 7);
   assert.equal(results.filter((result) => result === "max_calls_reached").length, results.length - 7);
   assert.equal(upstream.effects.length, 7);
-  await upstream.close();
-});
+}
 
 async function revoke(gateway: GatewayProcess, jti: string): Promise<void> {
   const response = await gateway.api("POST", "/api/v1/revocations", {

@@ -115,6 +115,7 @@ const prepared = prepare();
 const route = {
   accepts: () => true,
   definition: () => definition,
+  isGone: () => false,
   forward: () =>
     Promise.resolve({
       response: new Response(null),

@@ -1,0 +1,127 @@
+/** Threat: an agent learns from the answers which tools, upstreams and tenants there are. */
+import assert from "node:assert/strict";
+import type { JsonObject } from "../../core/json.ts";
+import { Agent, resultOf } from "../agent.ts";
+import { startGateway } from "../gateway_process.ts";
+import { startCarelessUpstream } from "./careless_upstream.ts";
+
+/** One way to ask; `session` is one of the upstream that the agent may use. */
+interface Question {
+  readonly method?: "GET" | "DELETE";
+  readonly body?: JsonObject;
+  readonly headers?: Record<string, string>;
+}
+
+const request = (method: string, params: JsonObject = {}) => ({ jsonrpc: "2.0", id: 1, method, params });
+const QUESTIONS: Readonly<Record<string, Question>> = {
+  "initialize": {
+    body: request("initialize", {
+      protocolVersion: "2025-11-25",
+      capabilities: {},
+      clientInfo: { name: "a" },
+    }),
+  },
+  "tools/list": { body: request("tools/list") },
+  "tools/call": { body: request("tools/call", { name: "read", arguments: {} }) },
+  "tools/call with odd arguments": { body: request("tools/call", { name: "read", arguments: { N: 1 } }) },
+  "ping": { body: request("ping") },
+  "an unknown method": { body: request("prompts/list") },
+  "a notification": { body: { jsonrpc: "2.0", method: "notifications/initialized" } },
+  "the other era": {
+    body: request("server/discover"),
+    headers: { "mcp-protocol-version": "2026-07-28" },
+  },
+  "GET": { method: "GET" },
+  "DELETE": { method: "DELETE" },
+};
+
+Deno.test("what an agent may not use looks like what does not exist", async (t) => {
+  const upstream = startCarelessUpstream({ read: undefined, wipe: undefined });
+  await using gateway = await startGateway({
+    config: {
+      upstreams: {
+        mine: { url: upstream.url },
+        others: { url: upstream.url, tenants: ["acme"] },
+        others_loud: { url: upstream.url, tenants: ["acme"], refusals: "tool_result" },
+        unscoped: { url: upstream.url },
+        unscoped_loud: { url: upstream.url, refusals: "tool_result" },
+      },
+    },
+  });
+  const mint = (more: JsonObject) =>
+    gateway.mint({ tenant: "default", agent: "a", ttl_seconds: 600, tools: ["read", "nothing*"], ...more });
+  const wide = (await mint({})).token;
+  const narrow = (await mint({ upstreams: ["mine"] })).token;
+  const { session } = await Agent.connect(gateway.url, "mine", narrow);
+
+  /** Everything that the agent sees, without what is random. */
+  const ask = async (name: string, question: Question, token: string | undefined, withSession: boolean) => {
+    const response = await fetch(`${gateway.url}/mcp/${name}`, {
+      method: question.method ?? "POST",
+      headers: {
+        ...{ "content-type": "application/json", accept: "application/json, text/event-stream" },
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(withSession ? { "mcp-session-id": session ?? "" } : {}),
+        ...question.headers,
+      },
+      ...(question.body === undefined ? {} : { body: JSON.stringify(question.body) }),
+    });
+    const text = (await response.text()).replace(/"decision_id":"[0-9a-f-]{36}"/, '"decision_id":""');
+    const headers = [...response.headers].filter(([header]) => header !== "date");
+    return { status: response.status, text, headers };
+  };
+
+  await t.step("the names differ in truth: the upstream has one tool and not the other", async () => {
+    const call = async (name: string) => {
+      const body = JSON.stringify(request("tools/call", { name }));
+      await (await fetch(upstream.url, { method: "POST", body })).text();
+    };
+    await call("wipe");
+    assert.equal(upstream.effects.length, 1);
+    const list = await fetch(upstream.url, { method: "POST", body: JSON.stringify(request("tools/list")) });
+    const { result } = await list.json();
+    assert.deepEqual(result.tools.map((tool: { name: string }) => tool.name), ["read", "wipe"]);
+    // And so do the upstreams: who may use one gets in.
+    assert.notEqual((await Agent.connect(gateway.url, "unscoped_loud", wide)).session, undefined);
+    upstream.effects.length = 0;
+  });
+
+  for (const [what, question] of Object.entries(QUESTIONS)) {
+    await t.step(`${what} tells no hidden upstream from a missing one`, async () => {
+      for (const withSession of [false, true]) {
+        const missing = await ask("missing", question, narrow, withSession);
+        for (const hidden of ["others", "others_loud", "unscoped", "unscoped_loud"]) {
+          assert.deepEqual(await ask(hidden, question, narrow, withSession), missing, hidden);
+        }
+        for (const token of [undefined, "ig1.e30.AAAA"]) {
+          const stranger = await ask("missing", question, token, withSession);
+          assert.equal(stranger.status, 401);
+          for (const name of ["mine", "others", "others_loud", "unscoped_loud"]) {
+            assert.deepEqual(await ask(name, question, token, withSession), stranger, name);
+          }
+        }
+      }
+    });
+  }
+
+  await t.step("a tool outside the token and one that does not exist get one answer", async () => {
+    const call = (name: string) => ({ body: request("tools/call", { name, arguments: { n: 1 } }) });
+    const unlisted = await ask("mine", call("wipe"), narrow, true);
+    assert.match(unlisted.text, /"code":-31010/);
+    for (const name of ["wip3", "WIPE", "__proto__", "constructor"]) {
+      assert.deepEqual(await ask("mine", call(name), narrow, true), unlisted, name);
+    }
+    // Also one that the token covers: only who may list it may know that it is not there.
+    assert.deepEqual(await ask("mine", call("nothing"), narrow, true), unlisted);
+    assert.deepEqual(upstream.effects, []);
+  });
+
+  await t.step("the list holds only what the token covers", async () => {
+    const agent = new Agent(`${gateway.url}/mcp/mine`, narrow);
+    agent.session = session;
+    assert.deepEqual(await agent.list(), ["read"]);
+    assert.equal(resultOf(await agent.call("read", { n: 1 })), "ok");
+    assert.deepEqual(upstream.effects, [{ tool: "read", n: "1" }]);
+  });
+  await upstream.close();
+});
