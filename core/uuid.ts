@@ -14,10 +14,21 @@ export function uuidv7(nowMs: number, random: Uint8Array): string {
   if (random.length !== UUID_RANDOM_BYTES) {
     throw new RangeError(`Expected ${UUID_RANDOM_BYTES} random bytes, got ${random.length}`);
   }
-  const tail = random.slice();
-  const view = new DataView(tail.buffer);
-  view.setUint8(0, 0x70 | (view.getUint8(0) & 0x0f)); // version 7
-  view.setUint8(2, 0x80 | (view.getUint8(2) & 0x3f)); // variant 10
-  const hex = nowMs.toString(16).padStart(12, "0") + tail.toHex();
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const at = (index: number): string => HEX[random[index] ?? 0] ?? "";
+  const version = HEX[0x70 | ((random[0] ?? 0) & 0x0f)] ?? "";
+  const variant = HEX[0x80 | ((random[2] ?? 0) & 0x3f)] ?? "";
+  return `${timeText(nowMs)}-${version}${at(1)}-${variant}${at(3)}-${at(4)}${at(5)}${at(6)}${at(7)}${at(8)}${
+    at(9)
+  }`;
+}
+
+/** Every byte as two lower-case hex digits: an identifier is made three times per call. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** The first two groups: 48 bits of milliseconds, most significant first. */
+function timeText(nowMs: number): string {
+  const high = Math.floor(nowMs / 2 ** 32);
+  const low = nowMs % 2 ** 32;
+  const byte = (value: number, shift: number): string => HEX[(value >>> shift) & 0xff] ?? "";
+  return `${byte(high, 8)}${byte(high, 0)}${byte(low, 24)}${byte(low, 16)}-${byte(low, 8)}${byte(low, 0)}`;
 }
