@@ -1,35 +1,26 @@
 /** The operator's HTTP API: `/api/v1`, one file per resource. */
 import { Hono } from "hono";
 import { GatewayError } from "../core/errors.ts";
+import { requireDeclaredAccess } from "./access.ts";
+import { authentication, type AuthenticationOptions } from "./authentication.ts";
 import type { AdminApp, AdminVariables } from "./environment.ts";
-import { type OperatorCredentials, operatorOf } from "./operator.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
 
-export interface AdminAppOptions {
-  readonly credentials: OperatorCredentials;
-  readonly sourceIpOf: (request: Request) => string;
-  readonly routes: Readonly<Record<"tokens" | "revocations" | "audit", AdminApp>>;
+export interface AdminAppOptions extends AuthenticationOptions {
+  readonly routes: Readonly<Record<(typeof RESOURCES)[number], AdminApp>>;
   /** Faults that nobody asked for; the answer never carries their text. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Joins the resources behind the operator's authentication. */
+/** Resources by the first segment of their path. */
+const RESOURCES = ["tokens", "revocations", "audit", "operators", "tenants", "kill-switches"] as const;
+
+/** Joins the resources behind the operator's authentication; throws when a route does not say who may use it. */
 export function adminApp(options: AdminAppOptions): AdminApp {
   const app: AdminApp = new Hono<AdminVariables>();
-  app.use("*", async (context, next) => {
-    const operator = operatorOf(options.credentials, context.req.header("authorization"));
-    if (operator === undefined) {
-      const detail = 'Expected the header "Authorization: Bearer <operator token>"';
-      return problemResponse(context, { status: 401, code: "unauthenticated", detail });
-    }
-    context.set("operator", operator);
-    context.set("sourceIp", options.sourceIpOf(context.req.raw));
-    await next();
-    context.header("cache-control", "no-store");
-  });
-  app.route("/tokens", options.routes.tokens);
-  app.route("/revocations", options.routes.revocations);
-  app.route("/audit", options.routes.audit);
+  app.use("*", authentication(options));
+  for (const resource of RESOURCES) app.route(`/${resource}`, options.routes[resource]);
+  requireDeclaredAccess(app);
   app.notFound((context) => {
     const detail = `There is nothing at ${context.req.method} "${context.req.path.slice(0, 200)}"`;
     return problemResponse(context, { status: 404, code: "not_found", detail });

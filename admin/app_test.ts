@@ -1,68 +1,28 @@
 import assert from "node:assert/strict";
-import type { AuditEntry } from "../core/audit_entry.ts";
-import { deriveHmacKey, generateKeyRing } from "../core/key_ring.ts";
 import { inspectToken } from "../core/token/inspect.ts";
-import type { Tx } from "../core/tx.ts";
-import { adminApp } from "./app.ts";
-import { auditRoutes } from "./audit.ts";
-import type { AdminEnvironment } from "./environment.ts";
-import { operatorDigest } from "./operator.ts";
-import { revocationRoutes } from "./revocations.ts";
-import { tokenRoutes } from "./tokens.ts";
-
-const TOKEN = "igo_0123456789abcdef";
-
-async function api() {
-  const entries: AuditEntry[] = [];
-  const inserted: unknown[] = [];
-  const faults: unknown[] = [];
-  let id = 0;
-  const environment: AdminEnvironment = {
-    source: { logId: "log-1", version: "0", replicaId: "r", configDigest: "c" },
-    settingsVersion: () => 1,
-    nowMs: () => 1_700_000_000_000,
-    newId: () => `e${++id}`,
-    randomBytes: (length) => new Uint8Array(length).fill(7),
-    transact: (work) => work({} as Tx),
-    appendIn: (_tx, added) => Promise.resolve(entries.push(...added)),
-    tenantExists: (tenant) => Promise.resolve(tenant === "acme"),
-  };
-  const ring = generateKeyRing((length) => crypto.getRandomValues(new Uint8Array(length)));
-  const app = adminApp({
-    credentials: { rootDigest: operatorDigest(TOKEN) },
-    sourceIpOf: () => "127.0.0.1",
-    routes: {
-      tokens: tokenRoutes(environment, {
-        ...{ kid: ring.active, key: await deriveHmacKey(ring, ring.active, "token"), issuer: "intentgate" },
-        ...{ maxLifetimeSeconds: 86_400, insert: (_tx, record) => Promise.resolve(inserted.push(record)) },
-        enforced: new Set(["upstreams", "tools", "deny_tools", "args", "methods", "nbf", "max_calls"]),
-      }),
-      revocations: revocationRoutes(environment, {
-        findBlockId: (_tenant, jti) => Promise.resolve(jti.startsWith("known") ? "B".repeat(43) : undefined),
-        insert: (_tx, revocation) => Promise.resolve(inserted.push(revocation)),
-      }),
-      audit: auditRoutes(environment, {
-        head: () => Promise.reject(new Error("secret detail")),
-        read: () => Promise.resolve([{ seq: 1, canonical: '{"a":1}', hash: "00" }]),
-      }),
-    },
-    onError: (error) => void faults.push(error),
-  });
-  const ask = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    app.request(path, {
-      method: body === undefined ? "GET" : "POST",
-      headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json", ...headers },
-      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-    });
-  return { ask, entries, inserted, faults };
-}
+import { adminApi, ROOT_TOKEN } from "./app_fixture.ts";
 
 Deno.test("every route refuses without the operator token", async () => {
-  const { ask } = await api();
-  const headers = ["", "Bearer", "Bearer wrong_wrong_wrong_wrong", `Basic ${TOKEN}`, `Bearer ${TOKEN}x`];
-  for (const path of ["/tokens", "/revocations", "/audit/events", "/audit/verify?tenant=acme", "/nothing"]) {
+  const { ask } = await adminApi();
+  const headers = [
+    "",
+    "Bearer",
+    "Bearer wrong_wrong_wrong_wrong",
+    `Basic ${ROOT_TOKEN}`,
+    `Bearer ${ROOT_TOKEN}x`,
+  ];
+  for (
+    const path of [
+      "/tokens",
+      "/revocations",
+      "/audit/events",
+      "/audit/verify?tenant=acme",
+      "/operators",
+      "/nothing",
+    ]
+  ) {
     for (const authorization of headers) {
-      const response = await ask(path, undefined, { authorization });
+      const response = await ask(path, undefined, { authorization, "x-test-ip": path });
       assert.equal(response.status, 401, `${path} with "${authorization}"`);
       assert.equal(response.headers.get("content-type"), "application/problem+json");
     }
@@ -70,7 +30,7 @@ Deno.test("every route refuses without the operator token", async () => {
 });
 
 Deno.test("POST /tokens mints with explicit upstreams and tools, and records who did", async () => {
-  const { ask, entries, inserted } = await api();
+  const { ask, entries, inserted } = await adminApi();
   const response = await ask("/tokens", { tenant: "acme", agent: "a", ttl_seconds: 60, max_calls: 3 });
   assert.equal(response.status, 201);
   const answer = await response.json();
@@ -86,7 +46,7 @@ Deno.test("POST /tokens mints with explicit upstreams and tools, and records who
 });
 
 Deno.test("POST /tokens refuses what it does not understand and says where", async () => {
-  const { ask, entries } = await api();
+  const { ask, entries } = await adminApi();
   const good = { tenant: "acme", agent: "a", ttl_seconds: 60 };
   const cases: [unknown, number, RegExp][] = [
     [{ ...good, tenant: "nothere" }, 404, /"nothere" does not exist/],
@@ -116,7 +76,7 @@ Deno.test("POST /tokens refuses what it does not understand and says where", asy
 });
 
 Deno.test("POST /revocations takes a jti or a block id, and records the reason", async () => {
-  const { ask, entries, inserted } = await api();
+  const { ask, entries, inserted } = await adminApi();
   const jti = "known0123456789abcdefg";
   assert.equal((await ask("/revocations", { tenant: "acme", jti, reason: "leaked" })).status, 201);
   const blockId = "A".repeat(43);
@@ -136,7 +96,7 @@ Deno.test("POST /revocations takes a jti or a block id, and records the reason",
 });
 
 Deno.test("GET /audit/events answers parsed events, and refuses unknown and repeated parameters", async () => {
-  const { ask } = await api();
+  const { ask } = await adminApi();
   const page = await (await ask("/audit/events?tenant=acme")).json();
   assert.deepEqual(page.events, [{ seq: 1, hash: "00", event: { a: 1 } }]);
   for (const query of ["?tenant=acme&nope=1", "?tenant=acme&limit=0", "?tenant=acme&after=1&after=2"]) {
@@ -145,7 +105,7 @@ Deno.test("GET /audit/events answers parsed events, and refuses unknown and repe
 });
 
 Deno.test("a fault is answered without its details", async () => {
-  const { ask, faults } = await api();
+  const { ask, faults } = await adminApi();
   const response = await ask("/audit/verify?tenant=acme");
   assert.equal(response.status, 500);
   assert.equal((await response.text()).includes("secret"), false);

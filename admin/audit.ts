@@ -1,12 +1,15 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { type ChainReader, verifyChain } from "../audit/verify.ts";
-import { UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
+import { INSTALLATION_CHAIN, UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
 import { tenantName } from "../core/config.ts";
+import { access } from "./access.ts";
 import { readQuery } from "./body.ts";
 import { type AdminApp, type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
 
-const chainName = z.union([tenantName, z.literal(UNVERIFIED_CHAIN)]);
+/** Chains that are no tenant's. */
+const INSTALLATION_CHAINS = [UNVERIFIED_CHAIN, INSTALLATION_CHAIN] as const;
+const chainName = z.union([tenantName, z.enum(INSTALLATION_CHAINS)]);
 const eventsQuery = z.strictObject({
   tenant: chainName.default("default"),
   after: z.coerce.number().int().min(0).default(0),
@@ -23,7 +26,7 @@ const VERIFY_TIMEOUT_MS = 60_000;
  */
 export function auditRoutes(environment: AdminEnvironment, reader: ChainReader): AdminApp {
   const app: AdminApp = new Hono<AdminVariables>();
-  app.get("/events", async (context) => {
+  app.get("/events", access("viewer", "tenant"), async (context) => {
     const query = readQuery(context, eventsQuery);
     await requireChain(environment, context.get("operator"), query.tenant);
     const rows = await reader.read(query.tenant, query.after, query.limit);
@@ -35,7 +38,7 @@ export function auditRoutes(environment: AdminEnvironment, reader: ChainReader):
       next_after: rows.length === query.limit ? last ?? null : null,
     });
   });
-  app.get("/verify", async (context) => {
+  app.get("/verify", access("viewer", "tenant"), async (context) => {
     const { tenant } = readQuery(context, verifyQuery);
     await requireChain(environment, context.get("operator"), tenant);
     const signal = AbortSignal.timeout(VERIFY_TIMEOUT_MS);
@@ -45,12 +48,12 @@ export function auditRoutes(environment: AdminEnvironment, reader: ChainReader):
   return app;
 }
 
-/** The chain of refused attempts belongs to operators of every tenant. */
+/** Chains that are no tenant's belong to operators of every tenant. */
 async function requireChain(
   environment: AdminEnvironment,
   operator: AdminVariables["Variables"]["operator"],
   chain: string,
 ): Promise<void> {
-  if (chain === UNVERIFIED_CHAIN && operator.tenants === "*") return;
+  if (INSTALLATION_CHAINS.some((name) => name === chain) && operator.tenants === "*") return;
   await requireTenant(environment, operator, chain);
 }

@@ -3,10 +3,12 @@ import type { Context } from "hono";
 import type * as z from "zod";
 
 export interface Problem {
-  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 500 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 429 | 500 | 503;
   /** Machine-readable, last segment of `type`. */
   readonly code: string;
   readonly detail: string;
+  /** Sent as `retry-after`. */
+  readonly retryAfterSeconds?: number;
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
 }
 
@@ -18,6 +20,7 @@ const TITLES: Readonly<Record<Problem["status"], string>> = {
   409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
@@ -44,6 +47,7 @@ export function problemResponse(context: Context, problem: Problem): Response {
     "cache-control": "no-store",
   };
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="intentgate-admin"';
+  if (problem.retryAfterSeconds !== undefined) headers["retry-after"] = String(problem.retryAfterSeconds);
   return context.body(JSON.stringify(body), problem.status, headers);
 }
 

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { tenantName } from "../core/config.ts";
 import type { Tx } from "../core/tx.ts";
+import { access } from "./access.ts";
 import { readBody } from "./body.ts";
 import {
   type AdminApp,
@@ -39,7 +40,7 @@ const revocationBody = z.strictObject({
 /** `POST /`: revokes one block and with it every token that contains it. */
 export function revocationRoutes(environment: AdminEnvironment, store: RevocationStore): AdminApp {
   const app: AdminApp = new Hono<AdminVariables>();
-  app.post("/", async (context) => {
+  app.post("/", access("operator", "tenant"), async (context) => {
     const body = await readBody(context, revocationBody);
     await requireTenant(environment, context.get("operator"), body.tenant);
     const blockId = body.block_id ?? await resolveJti(store, body.tenant, body.jti ?? "");

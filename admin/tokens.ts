@@ -6,6 +6,7 @@ import { mintToken } from "../core/token/mint.ts";
 import { isRestriction, RESTRICTIONS } from "../core/token/restrictions.ts";
 import { TokenError } from "../core/token/token_error.ts";
 import type { Tx } from "../core/tx.ts";
+import { access } from "./access.ts";
 import { readBody } from "./body.ts";
 import {
   type AdminApp,
@@ -49,7 +50,7 @@ const tokenBody = z.looseObject({
 /** `POST /`: mints a capability token. Every member beside tenant, agent and ttl_seconds is a restriction of the token. */
 export function tokenRoutes(environment: AdminEnvironment, minting: Minting): AdminApp {
   const app: AdminApp = new Hono<AdminVariables>();
-  app.post("/", async (context) => {
+  app.post("/", access("operator", "tenant"), async (context) => {
     const { tenant, agent, ttl_seconds: ttlSeconds, ...restrictions } = await readBody(context, tokenBody);
     refuseUnusable(restrictions, ttlSeconds, minting);
     await requireTenant(environment, context.get("operator"), tenant);

@@ -33,27 +33,34 @@ interface Group {
   readonly first: RefusedAttempt;
   count: number;
   lastMs: number;
+  /** Whether it holds refusals that differ from the first in more than their time. */
+  mixed: boolean;
 }
 
 export interface RefusedAttempts {
   record(attempt: RefusedAttempt): void;
+  /** Events that wait to be appended, each for any number of equal refusals. */
+  waiting(): number;
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
 export function createRefusedAttempts(options: RefusedAttemptsOptions): RefusedAttempts {
-  const { windowMs = 1_000, maxGroups = 500 } = options;
+  const { windowMs = 1_000, maxGroups = 100 } = options;
   let groups = new Map<string, Group>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let appending = 0;
 
-  const add = (attempt: RefusedAttempt, count: number, lastMs: number) => {
-    const exact = JSON.stringify([attempt.code, attempt.sourceIp, attempt.upstream, attempt.method]);
+  // Method and upstream are words of whoever calls: were they in the key, a flood of words would be a flood of events.
+  const add = (attempt: RefusedAttempt, count: number, lastMs: number, mixed: boolean) => {
+    const exact = JSON.stringify([attempt.code, attempt.sourceIp]);
     const key = groups.has(exact) || groups.size < maxGroups ? exact : "others";
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { first: attempt, count, lastMs });
+    if (group === undefined) groups.set(key, { first: attempt, count, lastMs, mixed });
     else {
       group.count += count;
       group.lastMs = Math.max(group.lastMs, lastMs);
+      group.mixed ||= mixed || !isAlike(group.first, attempt);
     }
   };
   const schedule = () => {
@@ -65,21 +72,25 @@ export function createRefusedAttempts(options: RefusedAttemptsOptions): RefusedA
   const flush = async () => {
     const batch = groups;
     groups = new Map();
-    for (const [key, group] of batch) {
+    appending += batch.size;
+    for (const group of batch.values()) {
       try {
-        await options.append(entryOf(options, group, key === "others"));
+        await options.append(entryOf(options, group));
       } catch (error) {
-        add(group.first, group.count, group.lastMs);
+        add(group.first, group.count, group.lastMs, group.mixed);
         schedule();
         options.onError(error);
+      } finally {
+        appending--;
       }
     }
   };
   return {
     record: (attempt) => {
-      add(attempt, 1, attempt.timeMs);
+      add(attempt, 1, attempt.timeMs, false);
       schedule();
     },
+    waiting: () => groups.size + appending,
     flush,
     close: async () => {
       clearTimeout(timer);
@@ -89,9 +100,14 @@ export function createRefusedAttempts(options: RefusedAttemptsOptions): RefusedA
   };
 }
 
-function entryOf(options: RefusedAttemptsOptions, group: Group, mixed: boolean): AuditEntry {
+function isAlike(left: RefusedAttempt, right: RefusedAttempt): boolean {
+  return left.code === right.code && left.sourceIp === right.sourceIp && left.method === right.method &&
+    left.upstream === right.upstream;
+}
+
+function entryOf(options: RefusedAttemptsOptions, group: Group): AuditEntry {
   const eventId = options.newId();
-  const { first } = group;
+  const { first, mixed } = group;
   const event: JsonObject = {
     activity_id: 99,
     activity_name: shortenText(first.method, 60),

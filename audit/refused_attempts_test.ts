@@ -48,14 +48,29 @@ Deno.test("a flood from many addresses stays within the bound and loses no count
   assert.equal(counts().reduce((sum, count) => sum + count, 0), 1000);
 });
 
+Deno.test("a flood of invented methods and upstreams from one address is one event, marked as mixed", async () => {
+  const { attempts, entries } = recorder();
+  for (let index = 0; index < 1000; index++) {
+    attempts.record(attempt({ method: `m${index}`, upstream: `u${index}` }));
+  }
+  await attempts.close();
+  const [event] = entries.map((entry) => JSON.parse(entry.canonical));
+  assert.deepEqual([entries.length, event.count, event.unmapped.mixed], [1, 1000, true]);
+});
+
 Deno.test("counts survive a database that is away", async () => {
   let down = true;
   const { attempts, counts } = recorder(() => down);
   attempts.record(attempt());
   attempts.record(attempt());
-  await attempts.flush();
+  assert.equal(attempts.waiting(), 1);
+  const flushing = attempts.flush();
+  assert.equal(attempts.waiting(), 1, "an event under way still waits");
+  await flushing;
   attempts.record(attempt());
+  assert.equal(attempts.waiting(), 1);
   down = false;
   await attempts.close();
+  assert.equal(attempts.waiting(), 0);
   assert.deepEqual(counts(), [3]);
 });

@@ -33,6 +33,8 @@ export interface SweeperOptions {
   readonly nowMs: () => number;
   /** Whether this process still works on that decision. */
   readonly isLive: (decisionId: string) => boolean;
+  /** Called with how many outcomes of a kind were written. */
+  readonly onRecorded?: (kind: EndingKind, count: number) => void;
   readonly intervalMs?: number;
   readonly onError: (error: unknown) => void;
 }
@@ -62,6 +64,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       );
       const appended = results.filter((result) => result.status === "appended").length;
       written += appended;
+      if (appended > 0) options.onRecorded?.(kind, appended);
       if (appended === 0 || open.length < PAGE) return written;
     }
   };

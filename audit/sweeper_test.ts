@@ -13,6 +13,7 @@ function world(open: Record<string, string[]>, expired: string[], live: string[]
   const entries: AuditEntry[] = [];
   const decisions = new Map(Object.entries(open).map(([replica, ids]) => [replica, new Set(ids)]));
   const removed: string[] = [];
+  const recorded: string[] = [];
   let id = 0;
   const sweeper = createSweeper({
     store: {
@@ -38,22 +39,24 @@ function world(open: Record<string, string[]>, expired: string[], live: string[]
     newId: () => `e${++id}`,
     nowMs: () => 5,
     isLive: (decisionId) => live.includes(decisionId),
+    onRecorded: (kind, count) => recorded.push(`${count} ${kind}`),
     onError: (error) => {
       throw error;
     },
   });
-  return { sweeper, entries, removed };
+  return { sweeper, entries, removed, recorded };
 }
 
 Deno.test("sweep() writes unknown for every open decision of an ended replica, then forgets it", async () => {
   const ids = Array.from({ length: 450 }, (_, index) => `d${index}`);
-  const { sweeper, entries, removed } = world({ dead: ids }, ["dead"]);
+  const { sweeper, entries, removed, recorded } = world({ dead: ids }, ["dead"]);
   assert.equal(await sweeper.sweep(), 450);
   const outcome = JSON.parse(entries[0]?.canonical ?? "");
   assert.equal(outcome.unmapped.outcome, "unknown");
   assert.equal(outcome.api.operation, "pay_invoice");
   assert.equal(outcome.metadata.correlation_uid, "d0");
   assert.deepEqual(removed, ["dead"]);
+  assert.deepEqual(recorded, ["200 unknown", "200 unknown", "50 unknown"]);
 });
 
 Deno.test("sweep() writes not_forwarded for its own decisions that were recorded too late, never for live ones", async () => {

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { CallAttachments } from "../core/attachments.ts";
+import { MAX_COUNTERS_PER_ROOT } from "../core/audit_entry.ts";
 import { isJsonObject } from "../core/json.ts";
 import type { Check, CheckDefinition, Facts, ToolCall, Verdict } from "../plugins/contract.ts";
 
@@ -38,13 +39,21 @@ export function budget(powers: BudgetPowers): CheckDefinition<Record<string, nev
 function countCalls(attachments: CallAttachments, call: ToolCall, facts: Facts): Verdict {
   const limits = limitsOf(facts);
   if (limits.length === 0) return { kind: "skip", reason: "the token limits no calls" };
-  for (const { blockId, max, expiresAt } of limits) {
+  for (const { blockId, rootBlockId, max, expiresAt } of limits) {
     attachments.addCondition(call, {
-      condition: { kind: "consume_call", block_id: blockId, max, expires_at: expiresAt },
+      condition: {
+        ...{ kind: "consume_call", block_id: blockId, root_block_id: rootBlockId },
+        ...{ max, expires_at: expiresAt },
+      },
       refusal: {
         check: BUDGET,
         code: "max_calls_reached",
         reason: `The token allows ${max} calls and all of them are used`,
+      },
+      refusalWhenFull: {
+        check: BUDGET,
+        code: "too_many_counters",
+        reason: `The tokens made from one already have ${MAX_COUNTERS_PER_ROOT} counted limits`,
       },
     });
   }
@@ -56,7 +65,9 @@ function countCalls(attachments: CallAttachments, call: ToolCall, facts: Facts):
 
 interface CallLimit {
   readonly blockId: string;
+  readonly rootBlockId: string;
   readonly max: number;
+  /** Of the root block: a child that expires sooner must not take its parent's count along. */
   readonly expiresAt: number;
 }
 
@@ -68,10 +79,13 @@ function limitsOf(facts: Facts): readonly CallLimit[] {
   if (!Array.isArray(limits)) throw new TypeError("Fact principal.max_calls is not a list");
   return limits.map((limit) => {
     const { block_id, max } = isJsonObject(limit) ? limit : {};
-    const expiresAt = principal?.expires_at;
-    if (typeof block_id !== "string" || typeof max !== "number" || typeof expiresAt !== "number") {
+    const { root_expires_at: expiresAt, root_block_id: rootBlockId } = principal ?? {};
+    if (
+      typeof block_id !== "string" || typeof max !== "number" ||
+      typeof rootBlockId !== "string" || typeof expiresAt !== "number"
+    ) {
       throw new TypeError("Fact principal.max_calls holds something that is no limit");
     }
-    return { blockId: block_id, max, expiresAt };
+    return { blockId: block_id, rootBlockId, max, expiresAt };
   });
 }

@@ -17,7 +17,12 @@ async function setUp() {
 }
 
 const facts = {
-  principal: { expires_at: 900, max_calls: [{ block_id: "root", max: 3 }, { block_id: "child", max: 0 }] },
+  principal: {
+    expires_at: 100,
+    root_block_id: "root",
+    root_expires_at: 900,
+    max_calls: [{ block_id: "root", max: 3 }, { block_id: "child", max: 0 }],
+  },
 };
 
 Deno.test("budget() skips a token that limits no calls", async () => {
@@ -30,8 +35,8 @@ Deno.test("budget() counts every block's limit in the append of the decision, ze
   const { check, attachments } = await setUp();
   assert.equal((await check.run(call, facts, signal)).kind, "pass");
   assert.deepEqual(attachments.conditionsOf(call).map(({ condition }) => condition), [
-    { kind: "consume_call", block_id: "root", max: 3, expires_at: 900 },
-    { kind: "consume_call", block_id: "child", max: 0, expires_at: 900 },
+    { kind: "consume_call", block_id: "root", root_block_id: "root", max: 3, expires_at: 900 },
+    { kind: "consume_call", block_id: "child", root_block_id: "root", max: 0, expires_at: 900 },
   ]);
 });
 
@@ -55,7 +60,12 @@ Deno.test("budget() throws on malformed facts, which blocks the call", async () 
   const { check } = await setUp();
   for (const max_calls of [{}, [{}], [{ block_id: 1, max: 1 }], [{ block_id: "x", max: "1" }]]) {
     assert.throws(
-      () => check.run(call, { principal: { expires_at: 900, max_calls } } as never, signal),
+      () =>
+        check.run(
+          call,
+          { principal: { root_block_id: "r", root_expires_at: 900, max_calls } } as never,
+          signal,
+        ),
       TypeError,
     );
   }

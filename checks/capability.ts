@@ -35,7 +35,7 @@ export interface CapabilityPowers {
   /** Restrictions that some other configured check enforces, for example `max_calls`. */
   readonly enforced: ReadonlySet<string>;
   /** Does the tenant exist? Without this power every well-formed tenant that the gateway signed for does. */
-  readonly isTenant?: (tenant: string) => boolean;
+  readonly isTenant?: (tenant: string) => boolean | Promise<boolean>;
   /** Called once per revocation look-up. */
   readonly onLookup?: () => void;
 }
@@ -113,14 +113,18 @@ function authenticate(
   return token instanceof Promise ? token.then((late) => ours(powers, late)) : ours(powers, token);
 }
 
-function ours(powers: CapabilityPowers, token: CapabilityToken | undefined): CapabilityToken | Verdict {
+function ours(
+  powers: CapabilityPowers,
+  token: CapabilityToken | undefined,
+): CapabilityToken | Verdict | Promise<CapabilityToken | Verdict> {
   if (token === undefined || token.root.aud !== powers.audience()) return invalidToken();
-  if (powers.isTenant?.(token.root.tenant) === false) return invalidToken();
-  return token;
+  const isTenant = powers.isTenant?.(token.root.tenant);
+  if (isTenant instanceof Promise) return isTenant.then((isThere) => isThere ? token : invalidToken());
+  return isTenant === false ? invalidToken() : token;
 }
 
 function findRefusal(powers: CapabilityPowers, token: CapabilityToken, call: ToolCall): Verdict | undefined {
-  return unusable(powers, token) ?? outOfTime(powers, token) ?? revoked(powers, token, call) ??
+  return unusable(powers, token) ?? outOfTime(powers, token) ?? revokedOrStopped(powers, token, call) ??
     outOfScope(token, call);
 }
 
@@ -151,14 +155,22 @@ function outOfTime(powers: CapabilityPowers, token: CapabilityToken): Verdict | 
   return undefined;
 }
 
-function revoked(powers: CapabilityPowers, token: CapabilityToken, call: ToolCall): Verdict | undefined {
-  if (!powers.revocations.isFresh()) {
+/** A revoked token is to blame itself; a kill switch stops good tokens too. */
+function revokedOrStopped(
+  { revocations, onLookup }: CapabilityPowers,
+  token: CapabilityToken,
+  call: ToolCall,
+): Verdict | undefined {
+  if (!revocations.isFresh()) {
     throw new GatewayError("revocations_stale", "The revocation feed has not been read recently enough");
   }
-  powers.onLookup?.();
+  onLookup?.();
   const { tenant, agent, blockIds, issuedAt } = token.principal;
-  const why = powers.revocations.isRevoked({ tenant, agent, upstream: call.upstream, blockIds, issuedAt });
-  return why === undefined ? undefined : block("revoked_token", `The token is revoked (${why})`);
+  const subject = { tenant, agent, upstream: call.upstream, blockIds, issuedAt };
+  const why = revocations.isRevoked(subject);
+  if (why !== undefined) return block("revoked_token", `The token is revoked (${why})`);
+  const scope = revocations.stoppedBy(subject);
+  return scope && block("kill_switch_engaged", `An operator has stopped these calls (scope "${scope}")`);
 }
 
 function outOfScope(token: CapabilityToken, call: ToolCall): Verdict | undefined {
@@ -178,6 +190,7 @@ function factsOf(token: CapabilityToken, call: ToolCall): JsonObject {
   });
   return {
     ...principalFacts(token.principal),
+    root_expires_at: token.root.exp,
     restrictions: token.restrictionNames,
     ...(call.method === "tools/call"
       ? { named_exactly: namesToolExactly(token, call.upstream, call.name) }

@@ -34,6 +34,7 @@ async function setUp(enforced: readonly string[] = ["max_calls"]) {
     audience: "log",
     lookups: [] as RevocationSubject[],
     revoked: undefined as string | undefined,
+    stopped: undefined as "all" | "agent" | undefined,
   };
   const attachments = createCallAttachments();
   const { definition, principalOf: verifiedPrincipal } = capability({
@@ -48,6 +49,7 @@ async function setUp(enforced: readonly string[] = ["max_calls"]) {
         world.lookups.push(subject);
         return world.revoked;
       },
+      stoppedBy: () => world.stopped,
     },
     enforced: new Set(enforced),
   });
@@ -127,7 +129,12 @@ Deno.test("capability() evaluates time, audience, revocation and scope on cached
   world.now = NOW;
   world.revoked = "agent";
   assert.equal(await answer(), "revoked_token acme");
+  world.stopped = "all";
+  assert.equal(await answer(), "revoked_token acme", "the token's own fault comes first");
   world.revoked = undefined;
+  assert.equal(await answer(), "kill_switch_engaged acme");
+  assert.equal(await answer({ name: "other" }), "kill_switch_engaged acme");
+  world.stopped = undefined;
   world.audience = "restored-elsewhere";
   assert.equal(await answer(), "invalid_token undefined");
   world.audience = "log";

@@ -1,30 +1,46 @@
 /**
- * Every replica's copy of the revocation feed. Rows are numbered in commit order, so "I have read up to the counter" means
- * "I know every revocation that was committed by then". Notifications make it fast, polling makes it certain.
+ * Every replica's copy of the revocation feed: revocations, kill switches and their releases. Rows are numbered in commit
+ * order, so "I have read up to the counter" means "I know everything that was committed by then". Notifications make it
+ * fast, polling makes it certain.
  */
+import {
+  createSwitchBoard,
+  type EngagedSwitch,
+  type KillSwitch,
+  type SwitchSubject,
+} from "./switch_board.ts";
 
-/** One row of the feed. `before`: only what was issued before that time, epoch seconds. */
+/** One row of the feed. */
+export type FeedRow = Revocation | KillSwitch | KillSwitchRelease;
+
+/** Tokens that no longer count. `before`: only what was issued before that time, epoch seconds. */
 export interface Revocation {
   readonly number: number;
+  readonly effect: "revoke";
   readonly tenant?: string | undefined;
   readonly kind: "block" | "agent" | "user" | "upstream" | "tenant" | "all";
   readonly value?: string | undefined;
   readonly before?: number | undefined;
 }
 
+/** Takes back one kill switch; nothing takes back a revocation. */
+export interface KillSwitchRelease {
+  readonly number: number;
+  readonly effect: "release";
+  /** Number of the switch. */
+  readonly releases: number;
+}
+
 /** What the feed reads; `store/revocations.ts` fits. */
 export interface RevocationSource {
   readCounter(): Promise<number>;
-  readAfter(number: number, limit: number): Promise<readonly Revocation[]>;
-  /** Calls back on every new revocation, and whenever listening began (again). */
+  readAfter(number: number, limit: number): Promise<readonly FeedRow[]>;
+  /** Calls back on every new row, and whenever listening began (again). */
   listen(onChange: () => void): Promise<void>;
 }
 
 /** What a call is, as far as revocations can name it. */
-export interface RevocationSubject {
-  readonly tenant: string;
-  readonly agent: string;
-  readonly upstream: string;
+export interface RevocationSubject extends SwitchSubject {
   readonly blockIds: readonly string[];
   /** Epoch seconds. */
   readonly issuedAt: number;
@@ -36,13 +52,17 @@ export interface RevocationFeed {
   isFresh(): boolean;
   /** The kind of the revocation that covers the subject, or `undefined`. */
   isRevoked(subject: RevocationSubject): string | undefined;
+  /** The scope of an engaged kill switch that stops the subject, or `undefined`. */
+  stoppedBy(subject: SwitchSubject): KillSwitch["scope"] | undefined;
+  /** The switches that are engaged, oldest first. */
+  engagedSwitches(): readonly EngagedSwitch[];
   /** Milliseconds since the counter was last read successfully. */
   ageMs(): number;
   close(): Promise<void>;
 }
 
 /** The feed as a check sees it. */
-export type RevocationView = Pick<RevocationFeed, "isFresh" | "isRevoked">;
+export type RevocationView = Pick<RevocationFeed, "isFresh" | "isRevoked" | "stoppedBy">;
 
 export interface RevocationFeedOptions {
   readonly source: RevocationSource;
@@ -62,6 +82,7 @@ class Feed implements RevocationFeed {
   readonly #options: RevocationFeedOptions;
   /** Latest `before` per key; `Infinity` revokes whatever was issued whenever. */
   readonly #revokedBefore = new Map<string, number>();
+  readonly #switches = createSwitchBoard();
   #knownNumber = 0;
   #freshAtMs = -Infinity;
   #reading: Promise<void> | undefined;
@@ -97,6 +118,14 @@ class Feed implements RevocationFeed {
     return this.#covers(subject, "all") ? "all" : undefined;
   }
 
+  stoppedBy(subject: SwitchSubject): KillSwitch["scope"] | undefined {
+    return this.#switches.stoppedBy(subject);
+  }
+
+  engagedSwitches(): readonly EngagedSwitch[] {
+    return this.#switches.engaged();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -125,14 +154,20 @@ class Feed implements RevocationFeed {
     const counter = await source.readCounter();
     while (this.#knownNumber < counter) {
       const rows = await source.readAfter(this.#knownNumber, PAGE);
-      if (rows.length === 0) throw new RangeError(`Revocation ${counter} is counted but cannot be read`);
+      if (rows.length === 0) throw new RangeError(`Row ${counter} of the feed is counted but cannot be read`);
       for (const row of rows) {
-        const key = keyOf(row.kind, row.tenant, row.value);
-        this.#revokedBefore.set(key, Math.max(this.#revokedBefore.get(key) ?? 0, row.before ?? Infinity));
+        this.#apply(row);
         this.#knownNumber = row.number;
       }
     }
     this.#freshAtMs = askedMs;
+  }
+
+  #apply(row: FeedRow): void {
+    if (row.effect === "engage") return this.#switches.engage(row);
+    if (row.effect === "release") return this.#switches.release(row.releases);
+    const key = keyOf(row.kind, row.tenant, row.value);
+    this.#revokedBefore.set(key, Math.max(this.#revokedBefore.get(key) ?? 0, row.before ?? Infinity));
   }
 
   #poll(): void {

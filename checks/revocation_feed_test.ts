@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
-import { createRevocationFeed, type Revocation, type RevocationFeedOptions } from "./revocation_feed.ts";
+import {
+  createRevocationFeed,
+  type FeedRow,
+  type Revocation,
+  type RevocationFeedOptions,
+} from "./revocation_feed.ts";
 
 const subject = { tenant: "acme", agent: "a", upstream: "erp", blockIds: ["r", "c"], issuedAt: 100 };
 
-function feedOf(rows: Revocation[], overrides: Partial<RevocationFeedOptions> = {}) {
+function feedOf(rows: FeedRow[], overrides: Partial<RevocationFeedOptions> = {}) {
   const state = { rows, nowMs: 1_000, down: false, notify: () => {} };
   const answer = <T>(value: T) =>
     state.down ? Promise.reject(new Error("database down")) : Promise.resolve(value);
@@ -23,7 +28,7 @@ function feedOf(rows: Revocation[], overrides: Partial<RevocationFeedOptions> = 
 }
 
 Deno.test("isRevoked() finds every kind, for the right tenant only", async () => {
-  const cases: [Omit<Revocation, "number">, string | undefined][] = [
+  const cases: [Omit<Revocation, "number" | "effect">, string | undefined][] = [
     [{ tenant: "acme", kind: "block", value: "r" }, "block"],
     [{ tenant: "acme", kind: "block", value: "c" }, "block"],
     [{ tenant: "acme", kind: "block", value: "x" }, undefined],
@@ -37,7 +42,7 @@ Deno.test("isRevoked() finds every kind, for the right tenant only", async () =>
     [{ tenant: "acme", kind: "agent", value: "a", before: 101 }, "agent"],
   ];
   for (const [row, expected] of cases) {
-    const { feed } = feedOf([{ number: 1, ...row }]);
+    const { feed } = feedOf([{ number: 1, effect: "revoke", ...row }]);
     await feed.start();
     assert.equal(feed.isRevoked(subject), expected, JSON.stringify(row));
     await feed.close();
@@ -46,8 +51,8 @@ Deno.test("isRevoked() finds every kind, for the right tenant only", async () =>
 
 Deno.test("a later row with an earlier time does not take back an earlier revocation", async () => {
   const { feed } = feedOf([
-    { number: 1, tenant: "acme", kind: "agent", value: "a" },
-    { number: 2, tenant: "acme", kind: "agent", value: "a", before: 5 },
+    { number: 1, effect: "revoke", tenant: "acme", kind: "agent", value: "a" },
+    { number: 2, effect: "revoke", tenant: "acme", kind: "agent", value: "a", before: 5 },
   ]);
   await feed.start();
   assert.equal(feed.isRevoked(subject), "agent");
@@ -59,7 +64,7 @@ Deno.test("a notification is read at once, also one that arrives during a read",
   await feed.start();
   assert.equal(feed.isRevoked(subject), undefined);
   state.notify();
-  state.rows.push({ number: 1, kind: "all" });
+  state.rows.push({ number: 1, effect: "revoke", kind: "all" });
   state.notify();
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(feed.isRevoked(subject), "all");
@@ -84,5 +89,30 @@ Deno.test("start() rejects when the feed cannot be read", async () => {
   const { feed, state } = feedOf([]);
   state.down = true;
   await assert.rejects(feed.start(), /database down/);
+  await feed.close();
+});
+
+Deno.test("a kill switch stops until its release, again when engaged again, and a revocation is never released", async () => {
+  const engage = { effect: "engage", scope: "agent", tenant: "acme", value: "a" } as const;
+  const steps: [FeedRow, string | undefined, number[]][] = [
+    [{ number: 1, effect: "revoke", tenant: "acme", kind: "agent", value: "b" }, undefined, []],
+    [{ number: 2, ...engage, createdAt: 10 }, "agent", [2]],
+    [{ number: 3, effect: "release", releases: 2 }, undefined, []],
+    [{ number: 4, ...engage, createdAt: 20 }, "agent", [4]],
+    [{ number: 5, effect: "engage", scope: "all", createdAt: 30 }, "all", [4, 5]],
+    [{ number: 6, effect: "release", releases: 5 }, "agent", [4]],
+    [{ number: 7, effect: "release", releases: 1 }, "agent", [4]],
+    [{ number: 8, effect: "release", releases: 4 }, undefined, []],
+  ];
+  const { feed, state } = feedOf([]);
+  await feed.start();
+  for (const [row, scope, engaged] of steps) {
+    state.rows.push(row);
+    state.notify();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(feed.stoppedBy(subject), scope, `after row ${row.number}`);
+    assert.deepEqual(feed.engagedSwitches().map(({ number }) => number), engaged);
+    assert.equal(feed.isRevoked({ ...subject, agent: "b" }), "agent");
+  }
   await feed.close();
 });

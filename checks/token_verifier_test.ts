@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { encodeBase64url } from "../core/base64url.ts";
+import type { JsonObject } from "../core/json.ts";
 import { attenuateToken } from "../core/token/attenuate.ts";
-import { importMacKey } from "../core/token/mac.ts";
+import { encodeBlock } from "../core/token/block.ts";
+import { importMacKey, macBlock } from "../core/token/mac.ts";
 import { mintToken } from "../core/token/mint.ts";
+import { parseTokenText } from "../core/token/text.ts";
 import { createTokenVerifier } from "./token_verifier.ts";
 
 async function setUp() {
@@ -123,4 +127,67 @@ Deno.test("verify() answers undefined for texts that are no token", async () => 
   for (const text of ["", "x", "ig1.e30." + "A".repeat(43), "ig1." + "A".repeat(20_000)]) {
     assert.equal(await verifier.verify(text), undefined);
   }
+});
+
+/** Appends a block that `attenuateToken` would refuse to write, under the right tag. */
+async function appendRaw(text: string, block: JsonObject): Promise<string> {
+  const { blocks, tag } = parseTokenText(text);
+  const added = encodeBlock(block);
+  const newTag = await macBlock(await importMacKey(tag), blocks.length, added);
+  return ["ig1", ...blocks, added, encodeBase64url(newTag)].join(".");
+}
+
+Deno.test("verify() reads every block again behind a cached prefix: form and restrictions", async () => {
+  const { mint, verifier } = await setUp();
+  const narrow = await attenuateToken(await mint(1), { tools: ["read"], max_calls: 2 });
+  await verifier.verify(await attenuateToken(narrow, { delegate: "warms the prefix" }));
+  const child = await attenuateToken(narrow, { deny_tools: ["x"] });
+  assert.equal(await countMacs(() => verifier.verify(child)), 1, "the prefix was cached");
+  const token = await verifier.verify(child);
+  assert.deepEqual(token?.blocks.map(({ names }) => names.join()), [
+    "exp,upstreams,tools",
+    "tools,max_calls",
+    "deny_tools",
+  ]);
+  const broken = await appendRaw(await appendRaw(await mint(2), { sub: "admin" }), {});
+  for (const text of [broken, await appendRaw(broken, {}), await appendRaw(broken, { tools: "*" })]) {
+    assert.match((await verifier.verify(text))?.flaw ?? "no flaw", /^Block 1: "sub" is no restriction/);
+  }
+  const late = await appendRaw(await attenuateToken(narrow, {}), { risk_max: 1 });
+  assert.match((await verifier.verify(late))?.flaw ?? "no flaw", /^Block 3: "risk_max"/);
+});
+
+Deno.test("verify() lets random tokens, and wrong tags on tokens of others, push out nobody", async () => {
+  const { mint, verifier } = await setUp();
+  const victims = await Promise.all([1, 2, 3].map(async (jti) => await attenuate(await mint(jti), 2)));
+  for (const victim of victims) await verifier.verify(victim);
+  const randomTag = () => encodeBase64url(crypto.getRandomValues(new Uint8Array(32)));
+  const bodyOf = (text: string) => text.slice(0, text.lastIndexOf("."));
+  const stranger = await mint(9);
+  for (let index = 0; index < 500; index++) {
+    const blocks = encodeBlock({ delegate: `random${index}` });
+    for (const body of [bodyOf(stranger), bodyOf(victims[index % 3]!), `ig1.${blocks}`]) {
+      assert.equal(await verifier.verify(`${body}.${blocks}.${randomTag()}`), undefined);
+    }
+  }
+  const macs = await countMacs(async () => {
+    for (const victim of victims) assert.ok(await verifier.verify(victim));
+  });
+  assert.equal(macs, 0);
+});
+
+Deno.test("verify() keeps 16 tokens of one family by default, and forgets the least recently used of all", async () => {
+  const { keys, mint, verifier } = await setUp();
+  const root = await mint(1);
+  const children = await Promise.all(
+    Array.from({ length: 17 }, (_, index) => attenuateToken(root, { delegate: `d${index}` })),
+  );
+  for (const child of children) await verifier.verify(child);
+  assert.equal(await countMacs(() => verifier.verify(children[0]!)), 1, "the oldest of 17 is gone");
+  for (const child of children.slice(2)) assert.equal(await countMacs(() => verifier.verify(child)), 0);
+  const small = createTokenVerifier((kid) => keys.get(kid), { perRoot: 16, total: 3 });
+  const families = await Promise.all([1, 2, 3, 4].map((jti) => mint(jti)));
+  for (const family of families) await small.verify(family);
+  assert.equal(await countMacs(() => small.verify(families[3]!)), 0);
+  assert.equal(await countMacs(() => small.verify(families[0]!)), 1);
 });

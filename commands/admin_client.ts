@@ -1,16 +1,56 @@
 /** Talks to the admin API of a running gateway, as the commands that change something do. */
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Terminal } from "./command.ts";
 import { localUrl, parseListen } from "./listener.ts";
 import { readSecret } from "./secrets.ts";
 
-/** Where the gateway is and who asks: `--url` or INTENTGATE_URL or the listener; token by variable, file or data folder. */
-export async function adminPost(
+/** Help of the options that every command with a connection has. */
+export const CONNECTION_USAGE = [
+  "  --url URL          the gateway; default INTENTGATE_URL, else the listener's address",
+  "  --json             print the whole answer as JSON",
+  "",
+  "The operator token comes from INTENTGATE_OPERATOR_TOKEN(_FILE) or <data dir>/operator_token.",
+].join("\n");
+
+/** Posts a body, see `adminRequest`. */
+export function adminPost(
   terminal: Terminal,
   url: string | undefined,
   path: string,
   body: JsonObject,
+): Promise<JsonObject> {
+  return adminRequest(terminal, url, "POST", path, body);
+}
+
+/** All rows of a listing, page by page; `rows` names the member that holds them. */
+export async function adminList(
+  terminal: Terminal,
+  url: string | undefined,
+  path: string,
+  rows: string,
+): Promise<readonly JsonObject[]> {
+  const found: JsonObject[] = [];
+  for (let after: JsonValue | undefined = ""; typeof after === "string" || typeof after === "number";) {
+    const page = await adminRequest(
+      terminal,
+      url,
+      "GET",
+      `${path}?limit=1000&after=${encodeURIComponent(after)}`,
+    );
+    found.push(...page[rows] as JsonObject[]);
+    after = page.next_after;
+  }
+  return found;
+}
+
+/** Where the gateway is and who asks: `--url` or INTENTGATE_URL or the listener; token by variable, file or data folder. */
+export async function adminRequest(
+  terminal: Terminal,
+  url: string | undefined,
+  method: "GET" | "POST" | "PATCH" | "DELETE",
+  path: string,
+  body?: JsonObject,
 ): Promise<JsonObject> {
   const base = url ?? terminal.env.INTENTGATE_URL ??
     localUrl(parseListen(terminal.env.INTENTGATE_LISTEN ?? "127.0.0.1:8080"));
@@ -18,10 +58,10 @@ export async function adminPost(
   let response: Response;
   try {
     response = await fetch(new URL(path, base), {
-      method: "POST",
+      method,
       redirect: "manual",
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(30_000),
     });
   } catch (cause) {

@@ -1,7 +1,7 @@
 /** Everything that writes into the audit chains: group commit, outcomes, refused attempts, the sweeper. */
 import { createAppender } from "../audit/appender.ts";
 import type { EventSource } from "../audit/event.ts";
-import { createRefusedAttempts } from "../audit/refused_attempts.ts";
+import { createRefusedAttempts, type RefusedAttempts } from "../audit/refused_attempts.ts";
 import { createSweeper } from "../audit/sweeper.ts";
 import { createDeadlines } from "../gateway/deadlines.ts";
 import { createOutcomes } from "../gateway/outcomes.ts";
@@ -27,22 +27,33 @@ const MAX_BATCH = { embedded: 64, postgres: 256 } as const;
 export function buildAuditParts({ store, source, metrics, log }: AuditPartsOptions) {
   const onError = (what: string) => (error: unknown) => log("error", what, { error: errorText(error) });
   const nowMs = () => Date.now();
-  const settingsVersion = () => store.settingsVersion;
+  const settingsVersion = () => store.settings.version();
   const appender = createAppender({
     append: (entries) => store.appendEvents(entries),
     maxBatch: MAX_BATCH[store.db.kind],
     onBatch: (size, seconds) => metrics.auditBatch(size, seconds),
   });
   const event = { appender, source, newId, nowMs, randomSalt: () => randomBytes(32) };
-  const outcomes = createOutcomes({ ...event, onError: onError("Cannot record an outcome yet") });
-  const refusedAttempts = createRefusedAttempts({
+  const outcomes = createOutcomes({
+    ...event,
+    onError: onError("Cannot record an outcome yet"),
+    onRecorded: metrics.outcome,
+  });
+  const attempts = createRefusedAttempts({
     ...{ source, newId, settingsVersion, append: (entry) => appender.append(entry).done },
     onError: onError("Cannot record refused attempts yet"),
   });
+  const refusedAttempts: RefusedAttempts = {
+    ...attempts,
+    record: (attempt) => {
+      metrics.refusedAttempt(attempt.code);
+      attempts.record(attempt);
+    },
+  };
   const sweeper = createSweeper({
     ...{ store: store.sweeping, append: (entry) => appender.append(entry).done, source, newId, nowMs },
     ...{ settingsVersion, isLive: (decisionId) => outcomes.isLive(decisionId) },
-    onError: onError("Cannot sweep"),
+    ...{ onError: onError("Cannot sweep"), onRecorded: metrics.outcome },
   });
   const deadlines = createDeadlines({ nowMs });
   const recorder = createRecorder({ ...event, deadlines });

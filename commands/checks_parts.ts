@@ -18,6 +18,7 @@ export interface PipelineOptions {
   /** HMAC keys of the tokens by key id. */
   readonly keys: ReadonlyMap<string, CryptoKey>;
   readonly audience: string;
+  readonly isTenant: (tenant: string) => boolean | Promise<boolean>;
   readonly revocations: RevocationView;
   readonly log: Log;
 }
@@ -44,7 +45,7 @@ export async function buildPipeline(options: PipelineOptions): Promise<Pipeline>
   const attachments = createCallAttachments();
   const first = capability({
     ...{ attachments, enforced: enforcedRestrictions(config.pipeline), revocations: options.revocations },
-    ...{ keyFor: (kid) => keys.get(kid), audience: () => options.audience },
+    ...{ keyFor: (kid) => keys.get(kid), audience: () => options.audience, isTenant: options.isTenant },
     maxLifetimeSeconds: config.max_token_lifetime_seconds,
     nowSeconds: () => Date.now() / 1000,
   });
@@ -63,8 +64,8 @@ export async function buildPipeline(options: PipelineOptions): Promise<Pipeline>
 /** Sets up and closes a pipeline that will never see a call: finds what is wrong with its stages and options. */
 export async function checkPipeline(config: Config): Promise<void> {
   const { stages } = await buildPipeline({
-    ...{ config, keys: new Map(), audience: "", log: () => {} },
-    revocations: { isFresh: () => false, isRevoked: () => "all" },
+    ...{ config, keys: new Map(), audience: "", isTenant: () => false, log: () => {} },
+    revocations: { isFresh: () => false, isRevoked: () => "all", stoppedBy: () => "all" },
   });
   await closeStages(stages);
 }

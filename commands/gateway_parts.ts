@@ -9,6 +9,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { AuditParts } from "./audit_parts.ts";
 import { buildPipeline, enforcedRestrictions } from "./checks_parts.ts";
 import type { Configuration } from "./configuration.ts";
+import { knownTenants } from "./known_tenants.ts";
 import type { StoreParts } from "./store_parts.ts";
 
 export interface GatewayPartsOptions {
@@ -34,12 +35,18 @@ export async function buildGatewayParts(options: GatewayPartsOptions) {
   for (const kid of ring.keys.keys()) keys.set(kid, await deriveHmacKey(ring, kid, "token"));
   const { stages, attachments, capability } = await buildPipeline({
     ...{ config, keys, log, audience: store.logId, revocations: counted(revocations, metrics) },
+    isTenant: knownTenants((name) => store.db.deadline(store.tenants.exists(name))),
   });
-  const snapshot: Snapshot = {
-    ...{ stages, upstreams: options.upstreams, settingsVersion: store.settingsVersion },
+  let snapshot: Snapshot = {
+    ...{ stages, upstreams: options.upstreams, settingsVersion: store.settings.version() },
+  };
+  const current = (): Snapshot => {
+    const settingsVersion = store.settings.version();
+    if (snapshot.settingsVersion !== settingsVersion) snapshot = { ...snapshot, settingsVersion };
+    return snapshot;
   };
   const gateway = createCallGateway({
-    ...{ snapshot: () => snapshot, attachments, replicaId: audit.source.replicaId },
+    ...{ snapshot: current, attachments, replicaId: audit.source.replicaId },
     ...{
       recorder: audit.recorder,
       deadlines: audit.deadlines,
@@ -51,6 +58,7 @@ export async function buildGatewayParts(options: GatewayPartsOptions) {
     onStage: (check, verdict, seconds) => metrics.stage(check, verdict, seconds),
     onDecision: (decision, check) => metrics.decision(decision, check),
     onFault: (where, call, error) => {
+      metrics.fault(where);
       if (where === "audit") metrics.auditFailure();
       log("error", "A call met a fault", {
         ...{ where, decision_id: call.id, upstream: call.upstream, error: errorText(error) },
@@ -76,5 +84,6 @@ function counted(view: RevocationView, metrics: Metrics): RevocationView {
       metrics.revocationLookup(why === undefined ? "clear" : "revoked");
       return why;
     },
+    stoppedBy: (subject) => view.stoppedBy(subject),
   };
 }

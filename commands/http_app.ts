@@ -1,6 +1,7 @@
 /** The one Hono app: MCP for agents, the admin API for operators, health and metrics for the platform. */
 import { Hono } from "hono";
 import type { AdminApp } from "../admin/environment.ts";
+import type { JsonObject } from "../core/json.ts";
 
 /** One part of the process that must work before calls are served. */
 export interface ReadinessProbe {
@@ -13,7 +14,9 @@ export interface HttpAppOptions {
   readonly mcp: (request: Request, upstream: string, sourceIp: string) => Promise<Response>;
   readonly admin: AdminApp;
   readonly probes: readonly ReadinessProbe[];
-  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
+  /** What `/readyz` tells beside the parts: nothing of it makes a replica unready, and everybody may read it. */
+  readonly information: () => JsonObject;
+  readonly metrics: () => { readonly text: string; readonly contentType: string };
   readonly sourceIpOf: (request: Request) => string;
 }
 
@@ -31,11 +34,12 @@ export function httpApp(options: HttpAppOptions): Hono {
     const body = {
       status: ready ? "ready" : "not_ready",
       parts: Object.fromEntries(parts.map(({ part, ...state }) => [part, state])),
+      ...options.information(),
     };
     return context.json(body, ready ? 200 : 503, { "cache-control": "no-store" });
   });
-  app.get("/metrics", async (context) => {
-    const { text, contentType } = await options.metrics();
+  app.get("/metrics", (context) => {
+    const { text, contentType } = options.metrics();
     return context.body(text, 200, { "content-type": contentType });
   });
   app.route("/api/v1", options.admin);

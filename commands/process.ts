@@ -3,16 +3,19 @@ import type { Hono } from "hono";
 import type { EventSource } from "../audit/event.ts";
 import type { KeyRing } from "../core/key_ring.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
+import { watchEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { buildAdmin } from "./admin_parts.ts";
 import { type AuditParts, buildAuditParts } from "./audit_parts.ts";
 import { type Configuration, loadConfiguration, type Surroundings } from "./configuration.ts";
+import { countDatabaseErrors } from "./database_errors.ts";
 import { makeDataFolder, readKeyRing, readOperatorToken } from "./data_folder.ts";
 import { startDemoUpstream } from "./demo_upstream.ts";
 import { buildGatewayParts, type GatewayParts } from "./gateway_parts.ts";
 import { httpApp, type ReadinessProbe } from "./http_app.ts";
 import { type ListenAddress, localUrl, parseListen } from "./listener.ts";
 import { buildMcpFront } from "./mcp_parts.ts";
+import { readGauges } from "./metric_gauges.ts";
 import { newReplicaId } from "./random.ts";
 import { holdLease, type ReplicaLease } from "./replica_lease.ts";
 import { buildStoreParts, openConfigured, type StoreParts } from "./store_parts.ts";
@@ -36,22 +39,27 @@ export interface RunningProcess {
 /** Starts the gateway. What was started is in `undo`, also when a later part fails. */
 export async function startProcess(
   surroundings: Surroundings,
-  log: Log,
+  write: Log,
   undo: Undo,
 ): Promise<RunningProcess> {
+  const metrics = createMetrics();
+  const replicaId = newReplicaId();
+  const log: Log = (level, message, fields) => {
+    metrics.logLine(level);
+    write(level, message, { replica: replicaId, ...fields });
+  };
   const configuration = await loadConfiguration(surroundings);
   const { config } = configuration;
   const address = parseListen(config.listen);
   await makeDataFolder(config.data_dir);
   const ring = await readKeyRing(config.data_dir, configuration.keyRingText);
   const operatorToken = await readOperatorToken(config.data_dir, configuration.operatorToken);
-  const { store, upstreams, hasDemo } = await openStore(configuration, log, undo);
-  const metrics = createMetrics();
+  const { store, upstreams, hasDemo } = await openStore(configuration, metrics, log, undo);
   const source = {
     ...{
       logId: store.logId,
       version: VERSION,
-      replicaId: newReplicaId(),
+      replicaId,
       configDigest: configuration.digest,
     },
   };
@@ -61,7 +69,7 @@ export async function startProcess(
   });
   undo.add(() => gateway.closeStages());
   const lease = await startBackground(store, audit, gateway, log, undo);
-  setGauges(metrics, audit, gateway);
+  watchProcess(metrics, configuration, store, undo);
   const parts = { configuration, ring, operatorToken, store, upstreams, metrics, audit, gateway, lease, log };
   const doors = await openDoors(parts, address);
   logStart(log, configuration, source, `${address.hostname}:${doors.port}`, store.db.kind);
@@ -73,6 +81,8 @@ export async function startProcess(
     drain: doors.drain,
   };
 }
+
+const MAX_SHOWN_SWITCHES = 100;
 
 /** Everything behind the listener. */
 interface Parts {
@@ -95,11 +105,13 @@ async function openDoors(parts: Parts, address: ListenAddress) {
   const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
   const state = { draining: false };
   const front = await buildMcpFront({ ...parts, parts: gateway, address });
+  metrics.setGauges(() => readGauges({ store, audit, gateway, lease, front }));
   const app = httpApp({
     ...{ sourceIpOf, probes: probesOf(store, gateway, lease, state) },
+    information: () => ({ kill_switches: engagedSwitches(gateway) }),
     mcp: (request, upstream, sourceIp) => front.handle(request, upstream, sourceIp),
     admin: buildAdmin({ ...parts, parts: gateway, sourceIpOf }),
-    metrics: async () => ({ text: await metrics.render(), contentType: metrics.contentType }),
+    metrics: () => ({ text: metrics.render(), contentType: metrics.contentType }),
   });
   const server = listen(app, address, sourceIps, log);
   return {
@@ -125,20 +137,21 @@ async function finishRecording(audit: AuditParts, timeoutMs: number): Promise<vo
 function logStart(
   log: Log,
   configuration: Configuration,
-  { version, replicaId: replica, configDigest }: EventSource,
+  { version, configDigest }: EventSource,
   listen: string,
   database: string,
 ): void {
   const where = { listen, database, config_file: configuration.file };
-  log("info", "Gateway started", { version, replica, config_digest: configDigest, ...where });
+  log("info", "Gateway started", { version, config_digest: configDigest, ...where });
 }
 
 /** Opens the database and, when no upstream is configured, the demo server at the same time. */
-async function openStore(configuration: Configuration, log: Log, undo: Undo) {
+async function openStore(configuration: Configuration, metrics: Metrics, log: Log, undo: Undo) {
   const starting = configuration.config.upstreams === undefined ? startDemoUpstream() : undefined;
   starting?.catch(() => {}); // awaited below; until then a failure must not end the process
   undo.add(() => starting?.then((demo) => demo.stop(), () => {}));
-  const db = await openConfigured(configuration, (message) => log("debug", message));
+  const opened = await openConfigured(configuration, (message) => log("debug", message));
+  const db = countDatabaseErrors(opened, metrics.databaseError);
   undo.add(() => db.close());
   const store = await buildStoreParts(db);
   const demo = await starting;
@@ -161,6 +174,10 @@ async function startBackground(
   });
   undo.add(() => lease.close(audit.outcomes.live() === 0));
   if (store.db.kind === "embedded") await store.replicas.endAllExcept(replicaId); // the lock proves we are alone
+  await store.settings.start((error) =>
+    log("error", "Cannot read the settings version", { error: errorText(error) })
+  );
+  undo.add(() => store.settings.close());
   await gateway.revocations.start();
   undo.add(() => gateway.revocations.close());
   await audit.sweeper.sweep();
@@ -169,12 +186,15 @@ async function startBackground(
   return lease;
 }
 
-function setGauges(metrics: Metrics, audit: AuditParts, gateway: GatewayParts): void {
-  metrics.setGauges(() => ({
-    auditQueue: audit.appender.queued(),
-    callsInFlight: gateway.gateway.inFlight(),
-    revocationAgeSeconds: gateway.revocations.ageMs() / 1000,
-  }));
+function watchProcess(
+  metrics: Metrics,
+  { digest: configDigest }: Configuration,
+  store: StoreParts,
+  undo: Undo,
+): void {
+  metrics.setInfo({ version: VERSION, runtime: Deno.version.deno, configDigest, database: store.db.kind });
+  const lag = watchEventLoopLag({ nowMs: () => performance.now(), observe: metrics.eventLoopLag });
+  undo.add(() => lag.close());
 }
 
 function probesOf(
@@ -195,6 +215,14 @@ function probesOf(
     { part: "lease", probe: () => lease.probe() },
     { part: "accepting", probe: () => must(!state.draining, "the gateway is shutting down") },
   ];
+}
+
+/** Scope and time only: whom a switch stops and why is for operators. */
+function engagedSwitches({ revocations }: GatewayParts) {
+  return revocations.engagedSwitches().slice(0, MAX_SHOWN_SWITCHES).map(({ scope, since }) => ({
+    scope,
+    since: Math.floor(since),
+  }));
 }
 
 function listen(

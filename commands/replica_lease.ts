@@ -13,6 +13,8 @@ export interface LeaseStore {
 export interface ReplicaLease {
   /** Throws when the lease has run out. */
   probe(): void;
+  /** Time until the lease runs out; negative when it has. */
+  remainingMs(): number;
   /** Stops renewing; removes the replica when it owes nothing. */
   close(owesNothing: boolean): Promise<void>;
 }
@@ -48,6 +50,7 @@ export async function holdLease(options: ReplicaLeaseOptions): Promise<ReplicaLe
         throw new GatewayError("database_unavailable", "The replica's lease has run out");
       }
     },
+    remainingMs: () => heldUntilMs - nowMs(),
     close: async (owesNothing) => {
       clearInterval(timer);
       if (owesNothing) await store.remove(replicaId);

@@ -4,8 +4,11 @@ import { nearest } from "../core/nearest.ts";
 import { errorText } from "../telemetry/log.ts";
 import { check } from "./check.ts";
 import { type Command, type ExitCode, type Terminal, UsageError } from "./command.ts";
+import { killEngage, killList, killRelease } from "./kill.ts";
 import { migrate } from "./migrate.ts";
+import { operatorCreate, operatorDelete, operatorList } from "./operators.ts";
 import { serve } from "./serve.ts";
+import { tenantCreate, tenantList, tenantSet, tenantShow } from "./tenants.ts";
 import { tokenAttenuate, tokenInspect } from "./token_offline.ts";
 import { tokenMint, tokenRevoke } from "./token_online.ts";
 import { VERSION } from "./version.ts";
@@ -18,6 +21,16 @@ const COMMANDS: readonly Command[] = [
   tokenInspect,
   tokenAttenuate,
   tokenRevoke,
+  killEngage,
+  killRelease,
+  killList,
+  operatorCreate,
+  operatorList,
+  operatorDelete,
+  tenantCreate,
+  tenantList,
+  tenantShow,
+  tenantSet,
 ];
 
 /** The real terminal. */
@@ -63,7 +76,8 @@ function find(args: readonly string[]): Command | undefined {
 }
 
 function unknown(args: readonly string[], terminal: Terminal): ExitCode {
-  const asked = args.slice(0, args[0] === "token" ? 2 : 1).join(" ");
+  const isGroup = COMMANDS.some((command) => command.name.startsWith(`${args[0]} `));
+  const asked = args.slice(0, isGroup ? 2 : 1).join(" ");
   const near = nearest(asked, COMMANDS.map((command) => command.name));
   terminal.complain(`Unknown command "${asked}"${near === undefined ? "" : `; did you mean "${near}"?`}`);
   terminal.complain(`Run "intentgate --help" for the list of commands`);

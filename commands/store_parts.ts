@@ -5,13 +5,18 @@ import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import { createAuditEvents } from "../store/audit_events.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { createInstallation } from "../store/installation.ts";
+import { createKillSwitches } from "../store/kill_switches.ts";
 import { migrate } from "../store/migration_runner.ts";
+import { createOperators } from "../store/operators.ts";
 import { createReplicas } from "../store/replicas.ts";
-import { createRevocations, REVOCATIONS_CHANNEL } from "../store/revocations.ts";
+import { createRevocationFeedTable, REVOCATIONS_CHANNEL } from "../store/revocation_feed.ts";
+import { createRevocations } from "../store/revocations.ts";
+import { readSettingsVersion, SETTINGS_CHANNEL } from "../store/settings.ts";
 import { createTenants } from "../store/tenants.ts";
 import { createTokens } from "../store/tokens.ts";
 import type { Configuration } from "./configuration.ts";
 import type { LeaseStore } from "./replica_lease.ts";
+import { createSettingsFeed } from "./settings_feed.ts";
 
 /** Opens the configured database, or the embedded one in the data folder. */
 export function openConfigured(
@@ -33,15 +38,23 @@ export async function buildStoreParts(db: Database) {
   const migrated = await migrate(db);
   const installation = await createInstallation(db).readInstallation();
   const audit = createAuditEvents(db);
-  const revocations = createRevocations(db);
+  const feed = createRevocationFeedTable(db);
   const replicas = createReplicas(db);
   const tenants = createTenants(db);
   const tokens = createTokens(db);
+  const operators = createOperators(db);
   const source: RevocationSource = {
-    readCounter: () => db.deadline(revocations.readCounter()),
-    readAfter: (number, limit) => db.deadline(revocations.readAfter(number, limit)),
+    readCounter: () => db.deadline(feed.readCounter()),
+    readAfter: (number, limit) => db.deadline(feed.readAfter(number, limit)),
     listen: (onChange) => db.listen(REVOCATIONS_CHANNEL, onChange, onChange),
   };
+  const settings = createSettingsFeed({
+    version: installation.settingsVersion,
+    source: {
+      readVersion: () => db.deadline(readSettingsVersion(db)),
+      listen: (onChange) => db.listen(SETTINGS_CHANNEL, onChange, onChange),
+    },
+  });
   const sweeping: SweeperStore = {
     expiredReplicas: () => db.deadline(replicas.expired()),
     removeReplica: async (replicaId) => void await db.deadline(replicas.remove(replicaId)),
@@ -55,11 +68,11 @@ export async function buildStoreParts(db: Database) {
   };
   return {
     lease,
-    ...{ db, migrated, audit, replicas, tenants, tokens, sweeping },
+    ...{ db, migrated, audit, replicas, tenants, tokens, operators, settings, sweeping },
     logId: installation.logId,
-    settingsVersion: installation.settingsVersion,
     revocations: source,
-    revocationRows: revocations,
+    revocationRows: createRevocations(),
+    killSwitches: createKillSwitches(db),
     appendEvents: (entries: readonly AuditEntry[]): Promise<readonly AppendResult[]> =>
       db.deadline(audit.append(entries)),
     chain: {

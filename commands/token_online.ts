@@ -1,14 +1,7 @@
 /** Commands that ask a running gateway to mint or revoke a token. */
-import { adminPost } from "./admin_client.ts";
+import { adminPost, CONNECTION_USAGE } from "./admin_client.ts";
 import { type Command, parseOptions, UsageError } from "./command.ts";
 import { parseDuration, RESTRICTION_OPTIONS, RESTRICTION_USAGE, restrictionsOf } from "./token_options.ts";
-
-const CONNECTION_USAGE = [
-  "  --url URL          the gateway; default INTENTGATE_URL, else the listener's address",
-  "  --json             print the whole answer as JSON",
-  "",
-  "The operator token comes from INTENTGATE_OPERATOR_TOKEN(_FILE) or <data dir>/operator_token.",
-].join("\n");
 
 export const tokenMint: Command = {
   name: "token mint",

@@ -23,3 +23,37 @@ Deno.test("findArgumentCaseVariant() sees through special case folding", () => {
   // U+017F folds to "s", U+212A to "k"
   assert.equal(findArgumentCaseVariant({ "line\u017F": [] }, schema), "/line\u017F");
 });
+
+Deno.test("findArgumentCaseVariant() follows references, combinations and additional properties", () => {
+  const tangled = {
+    $defs: {
+      Line: { properties: { price: {} } },
+      Loop: { properties: { next: { $ref: "#/$defs/Loop" }, end: {} } },
+    },
+    properties: {
+      line: { $ref: "#/$defs/Line" },
+      either: { anyOf: [{ type: "null" }, { $ref: "#/$defs/Line" }] },
+      loop: { $ref: "#/$defs/Loop" },
+      pair: { prefixItems: [{}, { properties: { right: {} } }] },
+    },
+    additionalProperties: { properties: { extra: {} } },
+    allOf: [{ properties: { amount: {} } }],
+  };
+  const cases: [Parameters<typeof findArgumentCaseVariant>[0], string | undefined][] = [
+    [{ line: { price: 1 }, either: { price: 2 }, amount: 3, other: { extra: 1 } }, undefined],
+    [{ line: { Price: 1 } }, "/line/Price"],
+    [{ either: { PRICE: 1 } }, "/either/PRICE"],
+    [{ Amount: 1 }, "/Amount"],
+    [{ loop: { next: { next: { END: 1 } } } }, "/loop/next/next/END"],
+    [{ pair: [{ Right: 1 }, { Right: 1 }] }, "/pair/1/Right"],
+    [{ other: { Extra: 1 } }, "/other/Extra"],
+  ];
+  for (const [value, path] of cases) assert.equal(findArgumentCaseVariant(value, tangled), path);
+});
+
+Deno.test("findArgumentCaseVariant() ends on endless references and refuses what is too tangled", () => {
+  const endless = { $ref: "#", allOf: [{ $ref: "#" }], properties: { a: { $ref: "#" } } };
+  assert.equal(findArgumentCaseVariant({ a: { a: { b: 1 } } }, endless), undefined);
+  const wide = { anyOf: Array.from({ length: 60_000 }, () => ({ properties: { a: {} } })) };
+  assert.equal(findArgumentCaseVariant({ a: 1 }, wide), "");
+});

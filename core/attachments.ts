@@ -4,11 +4,16 @@ import type { ToolCall } from "./call.ts";
 /** A condition on the append of a call's decision, and the refusal it turns into when it does not hold. */
 export interface AttachedCondition {
   readonly condition: AppendCondition;
-  readonly refusal: {
-    readonly check: string;
-    readonly code: string;
-    readonly reason: string;
-  };
+  readonly refusal: ConditionRefusal;
+  /** Said instead when there was no room for another counter. */
+  readonly refusalWhenFull?: ConditionRefusal;
+}
+
+/** What the agent is told about a condition that did not hold. */
+export interface ConditionRefusal {
+  readonly check: string;
+  readonly code: string;
+  readonly reason: string;
 }
 
 /**

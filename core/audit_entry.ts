@@ -8,10 +8,14 @@ export type AppendCondition =
   | { readonly kind: "open_decision"; readonly decision_id: string; readonly replica_id: string }
   /** The decision is open, and no longer is after this event: exactly one outcome. */
   | { readonly kind: "close_decision"; readonly decision_id: string }
-  /** Fewer than `max` calls were counted for this block; count one more. `expires_at`: epoch seconds, when the row may go. */
+  /**
+   * Fewer than `max` calls were counted for this block; count one more. `expires_at`: epoch seconds, when no token of the
+   * root block can be valid any more, and the row may go.
+   */
   | {
     readonly kind: "consume_call";
     readonly block_id: string;
+    readonly root_block_id: string;
     readonly max: number;
     readonly expires_at: number;
   }
@@ -31,10 +35,16 @@ export interface AuditEntry {
   readonly conditions: readonly AppendCondition[];
 }
 
-/** What became of one entry. `hash` is the chain hash after it, lower-case hex. */
+/** Most call counters that the tokens of one root block may have; the SQL function `audit_consume_call` holds it. */
+export const MAX_COUNTERS_PER_ROOT = 1_000;
+
+/**
+ * What became of one entry. `hash` is the chain hash after it, lower-case hex. `full`: the condition needed a counter and
+ * the root block already has `MAX_COUNTERS_PER_ROOT`.
+ */
 export type AppendResult =
   | { readonly status: "appended"; readonly seq: number; readonly hash: string }
-  | { readonly status: "conflict"; readonly condition: number };
+  | { readonly status: "conflict"; readonly condition: number; readonly full?: true };
 
 /** One stored event. */
 export interface AuditRow {
@@ -45,6 +55,9 @@ export interface AuditRow {
 
 /** Chain of refusals that no tenant can be blamed for. Tenant names cannot start with `~`. */
 export const UNVERIFIED_CHAIN = "~unverified";
+
+/** Chain of what operators change that concerns no single tenant: operators themselves. */
+export const INSTALLATION_CHAIN = "~installation";
 
 /** Events longer than this many UTF-8 bytes are shortened with a mark before they are appended. */
 export const MAX_EVENT_BYTES = 60_000;

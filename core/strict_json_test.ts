@@ -204,3 +204,10 @@ Deno.test("parseStrictJson() throws nothing but StrictJsonError for any text", (
     { numRuns: 2000 },
   );
 });
+
+Deno.test("parseStrictJson() takes no more than linear time for a long number", () => {
+  const startedMs = performance.now();
+  assert.throws(() => parseStrictJson(`[0.1${"0".repeat(1_000_000)}1]`), StrictJsonError);
+  assert.equal(parseStrictJson(`[0.1${"0".repeat(1_000_000)}]`)?.toString(), "0.1");
+  assert.ok(performance.now() - startedMs < 2_000);
+});

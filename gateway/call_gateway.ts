@@ -1,7 +1,7 @@
 /** One call from arrival to answer: decide → record → forward → settle. */
 import type { RefusedAttempts } from "../audit/refused_attempts.ts";
 import { findArgumentCaseVariant } from "../core/argument_names.ts";
-import type { CallAttachments } from "../core/attachments.ts";
+import type { CallAttachments, ConditionRefusal } from "../core/attachments.ts";
 import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { principalOf } from "../core/principal.ts";
@@ -96,8 +96,8 @@ class Gateway {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
-    const until = this.#options.nowMs() + timeoutMs;
-    while ((this.#handling > 0 || this.#forwarding.size > 0) && this.#options.nowMs() < until) {
+    const until = performance.now() + timeoutMs;
+    while ((this.#handling > 0 || this.#forwarding.size > 0) && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const left = [...this.#forwarding.values()];
@@ -213,7 +213,9 @@ class Gateway {
       });
       if (result.status === "conflict") {
         outcomes.abandon(call.id);
-        return await this.#conflict(call, decision, principal, snapshot, definition, result.condition - 1);
+        const attached = attachments.conditionsOf(call)[result.condition - 1];
+        const refusal = result.full === true ? attached?.refusalWhenFull : attached?.refusal;
+        return await this.#conflict(call, decision, principal, snapshot, definition, refusal);
       }
     } catch (error) {
       outcomes.abandon(call.id);
@@ -272,9 +274,8 @@ class Gateway {
     principal: Principal,
     snapshot: Snapshot,
     definition: ToolDefinition,
-    index: number,
+    refusal: ConditionRefusal | undefined,
   ): Promise<Refused> {
-    const refusal = this.#options.attachments.conditionsOf(call)[index]?.refusal;
     const run: Run = { facts: decision.facts, trail: decision.trail };
     const blocked = refusal === undefined
       ? faultDecision(run, "audit_unavailable", "The decision could not be recorded")

@@ -175,7 +175,7 @@ Deno.test("handle() turns a failed condition into the refusal of the check that 
   const counting: Check = {
     run: (one) => {
       w.attachments.addCondition(one, {
-        condition: { kind: "consume_call", block_id: "root", max: 1, expires_at: 9 },
+        condition: { kind: "consume_call", block_id: "root", root_block_id: "root", max: 1, expires_at: 9 },
         refusal: { check: "budget", code: "max_calls_reached", reason: "All used" },
       });
       return { kind: "pass" };

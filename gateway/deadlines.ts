@@ -13,7 +13,8 @@ export interface DeadlinesOptions {
 }
 
 interface Waiting {
-  readonly deadlineMs: number;
+  /** By the steady clock: a wall clock that is set back while somebody waits must not make the wait longer. */
+  readonly dueMs: number;
   readonly expire: () => void;
 }
 
@@ -23,9 +24,9 @@ export function createDeadlines({ nowMs, tickMs = 10 }: DeadlinesOptions): Deadl
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   const tick = () => {
-    const now = nowMs();
+    const now = performance.now();
     for (const entry of waiting) {
-      if (entry.deadlineMs > now) continue;
+      if (entry.dueMs > now) continue;
       waiting.delete(entry);
       entry.expire();
     }
@@ -34,7 +35,8 @@ export function createDeadlines({ nowMs, tickMs = 10 }: DeadlinesOptions): Deadl
   return {
     race: <T>(work: Promise<T>, deadlineMs: number, late: () => unknown): Promise<T> =>
       new Promise<T>((resolve, reject) => {
-        const entry: Waiting = { deadlineMs, expire: () => reject(late()) };
+        const dueMs = performance.now() + deadlineMs - nowMs();
+        const entry: Waiting = { dueMs, expire: () => reject(late()) };
         waiting.add(entry);
         timer ??= setTimeout(tick, tickMs);
         work.then(

@@ -42,3 +42,17 @@ Deno.test("a thousand waiters share one timer and leave nothing behind", async (
   assert.equal((await Promise.all(all)).length, 1_000);
   await after(25, 0); // the leak sanitizer then finds no timer
 });
+
+Deno.test("race() keeps its deadline when the clock is set back or forward meanwhile", async () => {
+  for (const stepMs of [-3_600_000, 3_600_000]) {
+    const clock = { stepMs: 0 };
+    const nowMs = () => Date.now() + clock.stepMs;
+    const deadlines = createDeadlines({ nowMs, tickMs: 2 });
+    const started = performance.now();
+    const late = deadlines.race(new Promise(() => {}), nowMs() + 60, () => new Error("late"));
+    clock.stepMs = stepMs;
+    await assert.rejects(late, /late/);
+    const tookMs = performance.now() - started;
+    assert.ok(tookMs > 50 && tookMs < 2_000, `${stepMs}: ${tookMs} ms`);
+  }
+});

@@ -3,7 +3,7 @@ import { canonicalEvent } from "../audit/shorten.ts";
 import { type EventSource, outcomeEvent } from "../audit/event.ts";
 import type { Appender } from "../audit/appender.ts";
 import type { AppendCondition } from "../core/audit_entry.ts";
-import type { Principal, ToolCall } from "../core/call.ts";
+import type { EndingKind, Principal, ToolCall } from "../core/call.ts";
 import type { ForwardEnding } from "../mcp/port.ts";
 
 /** How a call ended; a call that never left has no upstream time. */
@@ -16,6 +16,8 @@ export interface OutcomesOptions {
   readonly nowMs: () => number;
   readonly randomSalt: () => Uint8Array;
   readonly onError: (error: unknown) => void;
+  /** Called for every outcome that this process itself put into a chain. */
+  readonly onRecorded?: (kind: EndingKind) => void;
   readonly retryMs?: number;
 }
 
@@ -46,8 +48,9 @@ export function createOutcomes(options: OutcomesOptions): Outcomes {
     const entry = outcomeEntry(options, allowed, ending, effects);
     while (!closed) {
       try {
-        await options.appender.append(entry).done;
+        const { status } = await options.appender.append(entry).done;
         live.delete(allowed.call.id);
+        if (status === "appended") options.onRecorded?.(ending.kind);
         return;
       } catch (error) {
         options.onError(error);

@@ -86,6 +86,11 @@ export function eventText(event: StreamEvent): string {
   return event.lines.filter((line) => FIELDS.has(fieldOf(line))).join("\n") + "\n\n";
 }
 
+/** Whether an event says nothing: comments are not passed on, because each would cost more here than on the wire. */
+export function isComment(event: StreamEvent): boolean {
+  return event.lines.every((line) => line.startsWith(":"));
+}
+
 /** The text of an event with other data; id, type and retry time stay. */
 export function eventTextWithData(event: StreamEvent, data: string): string {
   const others = event.lines.filter((line) => fieldOf(line) !== "data" && FIELDS.has(fieldOf(line)));

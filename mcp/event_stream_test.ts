@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { EventSplitter, eventText, eventTextWithData, EventTooLong, EventWriter } from "./event_stream.ts";
+import {
+  EventSplitter,
+  eventText,
+  eventTextWithData,
+  EventTooLong,
+  EventWriter,
+  isComment,
+} from "./event_stream.ts";
 
 const LIMIT = 10_000;
 
@@ -92,4 +99,18 @@ Deno.test("EventWriter says when the client has gone, and goes on without it", a
   writer.write("data: 1\n\n");
   writer.close();
   assert.equal(writer.backlog, 0);
+});
+
+Deno.test("eventText() leaves out lines that another reader could take for another field", () => {
+  const [event] = split(["\ufeffdata: evil\nother: x\n: note\nid: 7\ndata: a\n\n"]);
+  assert.ok(event);
+  assert.equal(event.data, "a");
+  assert.equal(eventText(event), ": note\nid: 7\ndata: a\n\n");
+  assert.equal(eventTextWithData(event, "b"), ": note\nid: 7\ndata: b\n\n");
+});
+
+Deno.test("isComment() knows an event that says nothing", () => {
+  const [comment, other] = split([": a\n:b\n\n: c\nid: 1\n\n"]);
+  assert.ok(comment && other);
+  assert.deepEqual([isComment(comment), isComment(other)], [true, false]);
 });

@@ -1,5 +1,5 @@
 /** The agents' side of the gateway: `/mcp/<upstream>`, legacy Streamable HTTP. */
-import type { Arrival, FrontParts } from "./arrival.ts";
+import { admit, type Arrival, type FrontParts } from "./arrival.ts";
 import { answerToolCall } from "./calls.ts";
 import { type Catalogue, createCatalogue } from "./catalogue.ts";
 import { answerDiscovery } from "./discovery.ts";
@@ -43,6 +43,7 @@ export interface McpFront {
   handle(request: Request, upstreamName: string, peerIp: string): Promise<Response>;
   /** Ends the open streams of sessions, so that a drain need not wait for them; calls in flight go on. */
   closeStreams(): void;
+  openStreams(): number;
   /** The definitions of the upstreams' tools, as calls see them. */
   readonly catalogue: Catalogue;
 }
@@ -68,6 +69,7 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
     closeStreams() {
       for (const stream of parts.openStreams) stream.abort();
     },
+    openStreams: () => parts.openStreams.size,
     async handle(request, upstreamName, peerIp) {
       try {
         return await answer(options, parts, arrivalOf(options, request, upstreamName, peerIp));
@@ -123,7 +125,14 @@ async function answerPost(options: McpFrontOptions, parts: FrontParts, arrival: 
   const foreign = refuseForeignTypes(arrival.request);
   if (foreign !== undefined) return foreign;
   const bodyTimeoutMs = options.bodyTimeoutMs ?? DEFAULT_BODY_TIMEOUT_MS;
-  const body = await readBody(arrival.request, { maxBodyBytes: options.maxBodyBytes, bodyTimeoutMs });
+  const body = await readBody(arrival.request, {
+    ...{ maxBodyBytes: options.maxBodyBytes, bodyTimeoutMs },
+    // Parsing megabytes costs seconds: only who has a valid token may ask for that.
+    refuseLarge: async () => {
+      const admission = await admit(parts, arrival, "ping", null);
+      return admission instanceof Response ? admission : undefined;
+    },
+  });
   if (body instanceof Response) return body;
   const message = parseMessage(body);
   const isModern = message.kind !== "response" &&

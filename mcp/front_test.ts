@@ -126,6 +126,25 @@ Deno.test("401 says invalid_token only when there was a token", async () => {
   assert.equal(server.seen.length, 0);
 });
 
+Deno.test("more than 64 KiB is read and parsed only for who has a valid token", async () => {
+  await using server = startServer();
+  const client = await startFront(upstreamOf(server.url), { maxBodyBytes: 1_000_000 });
+  const malformed = `{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"${"x".repeat(70_000)}","a":1}}`;
+  const post = async (credential: string, body: BodyInit) => {
+    const response = await client.send(body, {
+      headers: { authorization: `Bearer ${credential}` },
+    });
+    await response.body?.cancel();
+    return response.status;
+  };
+  const chunked = () => new Blob([malformed]).stream();
+  assert.equal(await post("good", malformed), 400);
+  assert.equal(await post("bad", malformed), 401);
+  assert.equal(await post("bad", malformed.slice(0, 60_000)), 400);
+  assert.equal(await post("good", chunked()), 400);
+  assert.equal(await post("bad", chunked()), 401);
+});
+
 Deno.test("an unknown upstream looks like one that the token does not cover", async () => {
   await using server = startServer();
   const client = await startFront(upstreamOf(server.url));
@@ -185,7 +204,7 @@ Deno.test("tools/list keeps order, cursor and the bytes of what stays, as JSON a
   const second = await (await client.request("tools/list")).text();
   assert.equal(
     second,
-    `: hello\n\nid: 5\ndata: ${filtered(JSON.parse(second.split("data: ")[1] ?? "").id)}\n\n`,
+    `id: 5\ndata: ${filtered(JSON.parse(second.split("data: ")[1] ?? "").id)}\n\n`,
   );
 });
 

@@ -7,7 +7,7 @@ import {
   readJsonAnswer,
   refuseForeignAnswer,
 } from "./answer.ts";
-import { eventText, eventTextWithData, EventWriter, type StreamEvent } from "./event_stream.ts";
+import { eventText, eventTextWithData, EventWriter, isComment, type StreamEvent } from "./event_stream.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
 import { type MessageId, sessionNotFound } from "./refusals.ts";
 import { type Exchange, UpstreamFailure } from "./upstream_connection.ts";
@@ -99,6 +99,7 @@ async function pumpAnswer(exchange: Exchange, plan: RelayPlan, writer: EventWrit
 
 /** Writes an event that may pass; gives back the answer to our request, still unwritten. */
 function passEvent(event: StreamEvent, plan: RelayPlan, writer: EventWriter): Answer | undefined {
+  if (isComment(event)) return undefined;
   if (event.data === undefined || event.data === "") {
     writer.write(eventText(event));
     return undefined;
@@ -151,6 +152,7 @@ async function pumpStream(exchange: Exchange, plan: StreamPlan, writer: EventWri
 }
 
 async function streamEventText(event: StreamEvent, plan: StreamPlan): Promise<string | undefined> {
+  if (isComment(event)) return undefined;
   if (event.data === undefined || event.data === "") return eventText(event);
   const incoming = readIncoming(event.data);
   if (incoming.kind === "answer") return eventTextWithData(event, await plan.edit(incoming.answer));

@@ -12,8 +12,11 @@ export interface HostRules {
 export interface BodyLimits {
   readonly maxBodyBytes: number;
   readonly bodyTimeoutMs: number;
+  /** Asked once, before more than `SMALL_BODY` is read: the answer to a sender who may not send that much. */
+  readonly refuseLarge: () => Promise<Response | undefined>;
 }
 
+/** A body up to this many bytes is read in one go, and before its sender is authenticated. */
 const SMALL_BODY = 64 * 1024;
 const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
@@ -61,13 +64,16 @@ export async function readBody(
   if (request.body === null) return new Uint8Array();
   if (declared > 0 && declared <= SMALL_BODY) return await readWhole(request, limits);
   const reader = request.body.getReader();
+  let refused: Response | undefined;
+  const mayGoOn = async () => (refused = await limits.refuseLarge()) === undefined;
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
     reader.cancel().catch(() => {});
   }, limits.bodyTimeoutMs);
   try {
-    const bytes = await readBounded(reader, limits.maxBodyBytes);
+    const bytes = await readBounded(reader, limits.maxBodyBytes, mayGoOn);
+    if (refused !== undefined) return refused;
     if (isLate) return rpcError(408, RPC.badRequest, "The body took too long");
     return bytes ?? tooLarge(limits);
   } catch {
@@ -94,18 +100,25 @@ async function readWhole(request: Request, limits: BodyLimits): Promise<Uint8Arr
   }
 }
 
-/** All bytes of a stream, `undefined` (and the stream cancelled) when there are more than `maxBytes`. */
+/**
+ * All bytes of a stream, `undefined` (and the stream cancelled) when there are more than `maxBytes`, or more than
+ * `SMALL_BODY` and `mayGoOn` says no.
+ */
 export async function readBounded(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   maxBytes: number,
+  mayGoOn: () => Promise<boolean>,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const parts: Uint8Array[] = [];
   let length = 0;
+  let isLarge = false;
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
     length += value.length;
-    if (length > maxBytes) {
+    const becomesLarge: boolean = !isLarge && length > SMALL_BODY;
+    isLarge ||= becomesLarge;
+    if (length > maxBytes || (becomesLarge && !await mayGoOn())) {
       reader.cancel().catch(() => {});
       return undefined;
     }

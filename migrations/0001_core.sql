@@ -46,8 +46,8 @@ CREATE TABLE tokens (
   PRIMARY KEY (tenant, jti)
 );
 
--- The counter's row is updated, and thus locked until commit, by whoever inserts a revocation: numbers commit in order,
--- so a reader that has seen n never misses a smaller one.
+-- The counter's row is updated, and thus locked until commit, by whoever adds to the feed (a revocation, a kill switch or
+-- its release): numbers commit in order, so a reader that has seen n never misses a smaller one.
 CREATE TABLE revocation_counter (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   number bigint NOT NULL DEFAULT 0
@@ -65,6 +65,29 @@ CREATE TABLE revocations (
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK ((kind = 'all') = (tenant IS NULL)),
   CHECK ((kind IN ('tenant', 'all')) = (value IS NULL))
+);
+
+-- An engaged switch stops calls until its release has a row; both are only ever added. A release names a switch and
+-- nothing else, so that no revocation can be taken back.
+CREATE TABLE kill_switches (
+  number bigint PRIMARY KEY,
+  scope text NOT NULL CHECK (scope IN ('all', 'tenant', 'upstream', 'agent')),
+  tenant text COLLATE "C" REFERENCES tenants,
+  value text COLLATE "C",
+  reason text NOT NULL,
+  operator text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  CHECK (tenant IS NULL OR scope <> 'all'),
+  CHECK (tenant IS NOT NULL OR scope IN ('all', 'upstream')),
+  CHECK ((scope IN ('upstream', 'agent')) = (value IS NOT NULL))
+);
+
+CREATE TABLE kill_switch_releases (
+  number bigint PRIMARY KEY,
+  kill_switch bigint NOT NULL UNIQUE REFERENCES kill_switches,
+  reason text NOT NULL,
+  operator text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 CREATE TABLE replicas (

@@ -36,15 +36,17 @@ CREATE TABLE open_decisions (
 );
 CREATE INDEX open_decisions_replica ON open_decisions (replica_id, decision_id);
 
--- Calls counted against `max_calls` of a block.
+-- Calls counted against `max_calls` of a block. Holders append blocks as they like, so a root block has only so many rows.
 CREATE TABLE call_counters (
   chain text COLLATE "C" NOT NULL,
   block_id text COLLATE "C" NOT NULL,
+  root_block_id text COLLATE "C" NOT NULL,
   used bigint NOT NULL,
   expires_at timestamptz NOT NULL,
   PRIMARY KEY (chain, block_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX call_counters_expires ON call_counters (expires_at);
+CREATE INDEX call_counters_root ON call_counters (chain, root_block_id);
 
 CREATE FUNCTION audit_genesis(log_id text, chain text) RETURNS bytea
 LANGUAGE sql IMMUTABLE AS $$
@@ -54,9 +56,39 @@ LANGUAGE sql IMMUTABLE AS $$
   )
 $$;
 
--- Does what one condition asks for and says whether it held. The caller has locked the head of the chain;
--- `event_seq` is the number the event gets.
-CREATE FUNCTION audit_apply_condition(event_chain text, event_seq bigint, condition jsonb) RETURNS boolean
+-- Counts one call of a block: 'held', 'conflict' when all its calls are used, 'full' when it has no counter yet and its
+-- root block already has 1,000. The caller has locked the head of the chain, so nobody else counts here.
+CREATE FUNCTION audit_consume_call(event_chain text, condition jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+  counted_block text := condition ->> 'block_id';
+  root_block text := condition ->> 'root_block_id';
+  max_calls bigint := (condition ->> 'max')::bigint;
+BEGIN
+  UPDATE call_counters c SET used = c.used + 1
+  WHERE c.chain = event_chain AND c.block_id = counted_block AND c.used < max_calls;
+  IF FOUND THEN
+    RETURN 'held';
+  END IF;
+  PERFORM 1 FROM call_counters c WHERE c.chain = event_chain AND c.block_id = counted_block;
+  IF FOUND OR max_calls < 1 THEN
+    RETURN 'conflict';
+  END IF;
+  IF (
+    SELECT count(*) FROM call_counters c WHERE c.chain = event_chain AND c.root_block_id = root_block
+  ) >= 1000 THEN
+    RETURN 'full';
+  END IF;
+  INSERT INTO call_counters (chain, block_id, root_block_id, used, expires_at)
+  VALUES (
+    event_chain, counted_block, root_block, 1, to_timestamp((condition ->> 'expires_at')::double precision)
+  );
+  RETURN 'held';
+END $$;
+
+-- Does what one condition asks for and says whether it held: 'held', 'conflict', or 'full'. The caller has locked the
+-- head of the chain; `event_seq` is the number the event gets.
+CREATE FUNCTION audit_apply_condition(event_chain text, event_seq bigint, condition jsonb) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
   CASE condition ->> 'kind'
@@ -64,24 +96,18 @@ BEGIN
       INSERT INTO open_decisions (decision_id, chain, replica_id, seq)
       VALUES (condition ->> 'decision_id', event_chain, condition ->> 'replica_id', event_seq)
       ON CONFLICT DO NOTHING;
-      RETURN FOUND;
+      RETURN CASE WHEN FOUND THEN 'held' ELSE 'conflict' END;
     WHEN 'close_decision' THEN
       DELETE FROM open_decisions o
       WHERE o.decision_id = condition ->> 'decision_id' AND o.chain = event_chain;
-      RETURN FOUND;
+      RETURN CASE WHEN FOUND THEN 'held' ELSE 'conflict' END;
     WHEN 'consume_call' THEN
-      INSERT INTO call_counters AS c (chain, block_id, used, expires_at)
-      SELECT event_chain, condition ->> 'block_id', 1, to_timestamp((condition ->> 'expires_at')::double precision)
-      WHERE (condition ->> 'max')::bigint > 0
-      ON CONFLICT (chain, block_id) DO UPDATE
-        SET used = c.used + 1, expires_at = greatest(c.expires_at, excluded.expires_at)
-        WHERE c.used < (condition ->> 'max')::bigint;
-      RETURN FOUND;
+      RETURN audit_consume_call(event_chain, condition);
     WHEN 'return_call' THEN
       -- An effect, not a question: an outcome is recorded even when there is nothing to give back.
       UPDATE call_counters c SET used = c.used - 1
       WHERE c.chain = event_chain AND c.block_id = condition ->> 'block_id' AND c.used > 0;
-      RETURN true;
+      RETURN 'held';
     ELSE
       RAISE EXCEPTION 'Unknown append condition "%"', coalesce(condition ->> 'kind', 'null')
         USING ERRCODE = 'invalid_parameter_value';
@@ -89,20 +115,24 @@ BEGIN
 END $$;
 
 -- Applies the conditions of one event in order. Returns the index of the first that did not hold, after undoing what the
--- earlier ones did, or null. A single condition needs no undoing and gets no savepoint: most events have one.
+-- earlier ones did, or null; for 'full' it returns -1 - index. A single condition needs no undoing and gets no savepoint:
+-- most events have one.
 CREATE FUNCTION audit_apply_conditions(event_chain text, event_seq bigint, conditions jsonb) RETURNS int
 LANGUAGE plpgsql AS $$
 DECLARE
   total int := jsonb_array_length(conditions);
+  answer text;
   failed int;
 BEGIN
   IF total = 1 THEN
-    RETURN CASE WHEN audit_apply_condition(event_chain, event_seq, conditions -> 0) THEN NULL ELSE 0 END;
+    answer := audit_apply_condition(event_chain, event_seq, conditions -> 0);
+    RETURN CASE answer WHEN 'held' THEN NULL WHEN 'full' THEN -1 ELSE 0 END;
   END IF;
   BEGIN
     FOR position IN 0 .. total - 1 LOOP
-      IF NOT audit_apply_condition(event_chain, event_seq, conditions -> position) THEN
-        failed := position;
+      answer := audit_apply_condition(event_chain, event_seq, conditions -> position);
+      IF answer IS DISTINCT FROM 'held' THEN
+        failed := CASE answer WHEN 'full' THEN -1 - position ELSE position END;
         RAISE EXCEPTION 'condition % does not hold', position USING ERRCODE = 'IG001';
       END IF;
     END LOOP;
@@ -157,7 +187,7 @@ BEGIN
       failed := audit_apply_conditions(head_chain, head_seq + 1, item.conditions::jsonb);
     END IF;
     index := item.number - 1;
-    failed_condition := failed;
+    failed_condition := CASE WHEN failed < 0 THEN -1 - failed ELSE failed END;
     IF failed IS NULL THEN
       head_seq := head_seq + 1;
       head_hash := sha256(head_hash || convert_to(item.event, 'UTF8'));
@@ -167,7 +197,7 @@ BEGIN
       new_seq := head_seq;
       new_hash := head_hash;
     ELSE
-      status := 'conflict';
+      status := CASE WHEN failed < 0 THEN 'full' ELSE 'conflict' END;
       new_seq := NULL;
       new_hash := NULL;
     END IF;

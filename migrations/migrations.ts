@@ -1,5 +1,6 @@
 import core from "./0001_core.sql" with { type: "text" };
 import audit from "./0002_audit.sql" with { type: "text" };
+import operators from "./0003_operators.sql" with { type: "text" };
 
 /** One step of the schema: forward only, never changed once released. */
 export interface Migration {
@@ -12,4 +13,5 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: "0001_core", sql: core },
   { number: 2, name: "0002_audit", sql: audit },
+  { number: 3, name: "0003_operators", sql: operators },
 ];

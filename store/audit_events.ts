@@ -46,7 +46,7 @@ const BYTEA = 17;
 
 interface Appended {
   readonly index: number;
-  readonly status: "appended" | "conflict";
+  readonly status: "appended" | "conflict" | "full";
   readonly new_seq: string | null;
   readonly new_hash: string | null;
   readonly failed_condition: number | null;
@@ -112,6 +112,9 @@ function conditionsText({ conditions }: AuditEntry): string | null {
 
 function toResult(row: Appended): AppendResult {
   if (row.status === "conflict") return { status: "conflict", condition: safeInteger(row.failed_condition) };
+  if (row.status === "full") {
+    return { status: "conflict", condition: safeInteger(row.failed_condition), full: true };
+  }
   if (row.new_hash === null) throw new TypeError("Expected a hash of the appended event, got none");
   return { status: "appended", seq: safeInteger(row.new_seq), hash: row.new_hash };
 }

@@ -40,7 +40,7 @@ export function createTcpSockets(): TcpSockets {
     connect(socket, target, attempts++);
     return socket;
   };
-  const closeSilent = (silentMs: number, nowMs = Date.now()): number => {
+  const closeSilent = (silentMs: number, nowMs = performance.now()): number => {
     let closed = 0;
     for (const [socket, watched] of sockets) {
       if (socket.destroyed || !isSilent(socket, watched, silentMs, nowMs)) continue;

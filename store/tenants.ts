@@ -1,29 +1,110 @@
+import type postgres from "postgres";
+import type { JsonObject } from "../core/json.ts";
 import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
+import { safeInteger } from "./safe_integer.ts";
+import { raiseSettingsVersion } from "./settings.ts";
 import { sqlOf } from "./transaction.ts";
+
+/** One tenant. `createdAt` in epoch seconds. */
+export interface TenantRow {
+  readonly name: string;
+  /** The installation's settings version with which it was made or last changed. */
+  readonly version: number;
+  readonly settings: JsonObject;
+  readonly createdAt: number;
+}
 
 /** The table `tenants`; `default` exists from the first migration on. */
 export interface TenantsTable {
-  /** Makes the tenant and the head of its audit chain; does nothing when it exists. Returns whether it is new. */
+  /** Makes the tenant and the head of its audit chain; `undefined` when it exists. */
+  create(tx: Tx, name: string, settings: JsonObject): Promise<TenantRow | undefined>;
+  /** The same with no settings. Returns whether it is new. */
   ensure(tx: Tx, name: string): Promise<boolean>;
+  /** Replaces the settings of a tenant that is still at `version`; `undefined` when it is not. */
+  update(tx: Tx, name: string, version: number, settings: JsonObject): Promise<TenantRow | undefined>;
   exists(name: string): Promise<boolean>;
+  find(name: string): Promise<TenantRow | undefined>;
+  /** Those of the given names that exist. */
+  known(tx: Tx, names: readonly string[]): Promise<string[]>;
   list(): Promise<string[]>;
+  /** Tenants whose name sorts after another one, in order; `only` leaves out all others. */
+  page(afterName: string, limit: number, only?: readonly string[]): Promise<TenantRow[]>;
 }
 
-export function createTenants(database: Database): TenantsTable {
-  const { sql } = database;
+interface Stored {
+  readonly name: string;
+  readonly settings_version: string;
+  readonly settings: JsonObject;
+  readonly created_at: number;
+}
+
+export function createTenants({ sql }: Database): TenantsTable {
   return {
-    ensure: async (tx, name) => {
-      const inserted = await sqlOf(tx)`
-        INSERT INTO tenants (name) VALUES (${name}) ON CONFLICT (name) DO NOTHING`;
-      if (inserted.count === 0) return false;
-      await sqlOf(tx)`
-        INSERT INTO audit_heads (chain, seq, hash)
-        SELECT ${name}::text, 0, audit_genesis(log_id, ${name}::text) FROM installation`;
-      return true;
-    },
+    create,
+    ensure: async (tx, name) => await create(tx, name, {}) !== undefined,
+    update,
     exists: async (name) => (await sql`SELECT 1 FROM tenants WHERE name = ${name}`).length > 0,
+    find: async (name) => {
+      const [row] = await sql<Stored[]>`SELECT ${columns(sql)} FROM tenants WHERE name = ${name}`;
+      return row === undefined ? undefined : toRow(row);
+    },
+    known: async (tx, names) => {
+      const rows = await sqlOf(tx)<{ name: string }[]>`
+        SELECT name FROM tenants WHERE name = ANY (${[...names]}::text[])`;
+      return rows.map((row) => row.name);
+    },
     list: async () =>
       (await sql<{ name: string }[]>`SELECT name FROM tenants ORDER BY name`).map((row) => row.name),
+    page: async (afterName, limit, only) => {
+      const names = only === undefined ? null : [...only];
+      const rows = await sql<Stored[]>`
+        SELECT ${columns(sql)} FROM tenants
+        WHERE name > ${afterName} AND (${names}::text[] IS NULL OR name = ANY (${names}::text[]))
+        ORDER BY name LIMIT ${limit}`;
+      return rows.map(toRow);
+    },
+  };
+}
+
+/** Locks the installation's row before it inserts, as every change of settings does: two of them cannot dead-lock. */
+async function create(tx: Tx, name: string, settings: JsonObject): Promise<TenantRow | undefined> {
+  const sql = sqlOf(tx);
+  if ((await sql`SELECT 1 FROM tenants WHERE name = ${name}`).length > 0) return undefined;
+  const version = await raiseSettingsVersion(tx);
+  const [row] = await sql<Stored[]>`
+    INSERT INTO tenants (name, settings, settings_version) VALUES (${name}, ${sql.json(settings)}, ${version})
+    ON CONFLICT (name) DO NOTHING RETURNING ${columns(sql)}`;
+  if (row === undefined) return undefined;
+  await sql`
+    INSERT INTO audit_heads (chain, seq, hash)
+    SELECT ${name}::text, 0, audit_genesis(log_id, ${name}::text) FROM installation`;
+  return toRow(row);
+}
+
+async function update(
+  tx: Tx,
+  name: string,
+  version: number,
+  settings: JsonObject,
+): Promise<TenantRow | undefined> {
+  const sql = sqlOf(tx);
+  const raised = await raiseSettingsVersion(tx);
+  const [row] = await sql<Stored[]>`
+    UPDATE tenants SET settings = ${sql.json(settings)}, settings_version = ${raised}
+    WHERE name = ${name} AND settings_version = ${version} RETURNING ${columns(sql)}`;
+  return row === undefined ? undefined : toRow(row);
+}
+
+function columns(sql: postgres.ISql) {
+  return sql`name, settings_version, settings, extract(epoch FROM created_at)::float8 AS created_at`;
+}
+
+function toRow(stored: Stored): TenantRow {
+  return {
+    name: stored.name,
+    version: safeInteger(stored.settings_version),
+    settings: stored.settings,
+    createdAt: stored.created_at,
   };
 }

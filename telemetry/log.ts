@@ -15,11 +15,14 @@ export interface BufferedLog {
 }
 
 export interface LogOptions {
+  /** May throw: lines that cannot be written are lost, the process goes on. */
   readonly write: (text: string) => void;
   readonly nowMs: () => number;
   readonly level?: LogLevel;
   readonly flushMs?: number;
   readonly maxBytes?: number;
+  /** Lines with the same message in one second; what is beyond is counted and said once. */
+  readonly maxPerSecond?: number;
 }
 
 /** Makes a log that writes at the latest after `flushMs`, at `maxBytes`, and at once for errors. */
@@ -34,15 +37,62 @@ export function createLog(options: LogOptions): BufferedLog {
     if (buffer === "") return;
     const text = buffer;
     buffer = "";
-    write(text);
+    try {
+      write(text);
+    } catch {
+      // A closed or full standard error must not end calls; there is nowhere left to say it.
+    }
   };
-  const log: Log = (at, message, fields) => {
-    if (ORDER.indexOf(at) < least) return;
+  const add = (at: LogLevel, message: string, fields?: JsonObject) => {
     buffer += `${JSON.stringify({ time: new Date(nowMs()).toISOString(), level: at, message, ...fields })}\n`;
+  };
+  const flood = createFloodGate(options, (message, left_out) => {
+    add("warn", "Log lines were left out", { of: message, left_out });
+    timer ??= setTimeout(flush, flushMs);
+  });
+  const log: Log = (at, message, fields) => {
+    if (ORDER.indexOf(at) < least || !flood.admits(message)) return;
+    add(at, message, fields);
     if (at === "error" || buffer.length >= maxBytes) flush();
     else timer ??= setTimeout(flush, flushMs);
   };
-  return { log, flush, close: flush };
+  const close = () => {
+    flood.close();
+    flush();
+  };
+  return { log, flush, close };
+}
+
+/** Counts lines by message in windows of one second; messages are constants of the program, so there are few. */
+function createFloodGate(
+  { nowMs, maxPerSecond = 100 }: LogOptions,
+  report: (message: string, leftOut: number) => void,
+) {
+  const seen = new Map<string, number>();
+  let windowEndsMs = -Infinity;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const endWindow = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    for (const [message, count] of seen) {
+      if (count > maxPerSecond) report(message, count - maxPerSecond);
+    }
+    seen.clear();
+  };
+  return {
+    admits: (message: string): boolean => {
+      if (nowMs() >= windowEndsMs) {
+        endWindow();
+        windowEndsMs = nowMs() + 1_000;
+      }
+      const count = (seen.get(message) ?? 0) + 1;
+      seen.set(message, count);
+      if (count <= maxPerSecond) return true;
+      timer ??= setTimeout(endWindow, Math.max(1, windowEndsMs - nowMs()));
+      return false;
+    },
+    close: endWindow,
+  };
 }
 
 /** What an error says to an operator: its message and the messages of its causes, never a stack of secrets. */

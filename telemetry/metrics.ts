@@ -1,102 +1,208 @@
 /**
  * Every metric by name, in one place. No label names a tool, an agent, a tenant or a token: their number is not ours to
- * bound. Children are bound once so that counting on the path of a call allocates nothing.
+ * bound.
  */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { EndingKind } from "../core/call.ts";
+import { GATEWAY_ERRORS } from "../core/errors.ts";
+import { OPERATOR_ATTEMPT_CODES, UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
+import { gaugeFamily, GAUGES, infoFamily, type MetricGauges } from "./gauges.ts";
+import {
+  Children,
+  Count,
+  countSamples,
+  Distribution,
+  distributionSamples,
+  exposition,
+  type MetricFamily,
+  type MetricText,
+} from "./instruments.ts";
 
 const FAST_SECONDS = [0.00005, 0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 const SLOW_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const LAG_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/** What may stand in the label `code` of refused attempts; everything else is `other`. */
+const ATTEMPT_CODES: ReadonlySet<string> = new Set([
+  ...UNAUTHENTICATED_CODES,
+  ...OPERATOR_ATTEMPT_CODES,
+  ...Object.keys(GATEWAY_ERRORS),
+]);
+const OUTCOMES: readonly EndingKind[] = ["ok", "tool_error", "upstream_failed", "unknown", "not_forwarded"];
 
 export interface Metrics {
   /** One decision: `allow`, `block` or `escalate`, and the check that ended it (`none` for an allow). */
   decision(decision: string, check: string): void;
   stage(check: string, verdict: string, seconds: number): void;
   upstream(seconds: number): void;
+  outcome(kind: EndingKind, count?: number): void;
   revocationLookup(result: "clear" | "revoked" | "stale"): void;
+  refusedAttempt(code: string): void;
   auditBatch(size: number, seconds: number): void;
   auditFailure(): void;
+  /** A part of the path of a call threw or overran; `part` is a check's name or one of the gateway's own parts. */
+  fault(part: string): void;
+  databaseError(operation: "query" | "transaction"): void;
+  eventLoopLag(seconds: number): void;
+  logLine(level: string): void;
+  setInfo(info: MetricInfo): void;
   setGauges(read: () => MetricGauges): void;
   /** Prometheus text exposition. */
-  render(): Promise<string>;
+  render(): string;
   readonly contentType: string;
+  /** What each metric is, for the reference page. */
+  readonly families: readonly MetricFamily[];
 }
 
-export interface MetricGauges {
-  readonly auditQueue: number;
-  readonly callsInFlight: number;
-  readonly revocationAgeSeconds: number;
+/** What does not change while the process runs. */
+export interface MetricInfo {
+  readonly version: string;
+  readonly runtime: string;
+  readonly configDigest: string;
+  readonly database: string;
 }
 
+/** Makes the metrics of one process. */
 export function createMetrics(): Metrics {
-  const registry = new Registry();
-  const registers = [registry];
-  const decisions = new Counter({
-    ...{ name: "intentgate_decisions_total", help: "Decisions by check and verdict." },
-    ...{ labelNames: ["decision", "check"], registers },
-  });
-  const stages = new Histogram({
-    ...{ name: "intentgate_check_seconds", help: "Time of one check.", buckets: FAST_SECONDS },
-    ...{ labelNames: ["check", "verdict"], registers },
-  });
-  const upstreams = new Histogram({
-    ...{ name: "intentgate_upstream_seconds", help: "Time of one exchange with an upstream." },
-    ...{ buckets: SLOW_SECONDS, registers },
-  });
-  const lookups = new Counter({
-    ...{ name: "intentgate_revocation_lookups_total", help: "Revocation lookups by result." },
-    ...{ labelNames: ["result"], registers },
-  });
-  const batchSize = new Histogram({
-    ...{ name: "intentgate_audit_batch_events", help: "Events per audit batch.", buckets: BATCH_SIZES },
-    registers,
-  });
-  const commit = new Histogram({
-    ...{ name: "intentgate_audit_commit_seconds", help: "Time until an audit batch was durable." },
-    ...{ buckets: SLOW_SECONDS, registers },
-  });
-  const failures = new Counter({
-    ...{
-      name: "intentgate_audit_failures_total",
-      help: "Decisions refused because they could not be recorded.",
-    },
-    registers,
-  });
+  const families: MetricFamily[] = [];
+  const state: { info?: MetricInfo; gauges?: () => MetricGauges } = {};
+  const counter = (text: MetricText) => {
+    const children = new Children(() => new Count());
+    const names = Object.keys(text.labels ?? {});
+    families.push({ ...text, type: "counter", samples: () => countSamples(names, children) });
+    return names.length === 0 ? children.declare([]) : children;
+  };
+  const histogram = (text: MetricText, bounds: readonly number[]) => {
+    const children = new Children(() => new Distribution(bounds));
+    const names = Object.keys(text.labels ?? {});
+    families.push({ ...text, type: "histogram", samples: () => distributionSamples(names, children) });
+    return names.length === 0 ? children.declare([]) : children;
+  };
+  families.push(...infoFamilies(() => state.info));
+  const counting = { ...callMetrics(counter, histogram), ...processMetrics(counter, histogram) };
+  // One reading serves all gauges of one scrape.
+  let reading: MetricGauges | undefined;
+  families.push(...GAUGES.map((gauge) => gaugeFamily(gauge, () => reading)));
   return {
-    decision: (decision, check) => decisions.inc({ decision, check }),
-    stage: (check, verdict, seconds) => stages.observe({ check, verdict }, seconds),
-    upstream: (seconds) => upstreams.observe(seconds),
-    revocationLookup: (result) => lookups.inc({ result }),
-    auditBatch: (size, seconds) => {
-      batchSize.observe(size);
-      commit.observe(seconds);
+    ...counting,
+    setInfo: (info) => void (state.info = info),
+    setGauges: (read) => void (state.gauges = read),
+    render: () => {
+      reading = state.gauges?.();
+      return exposition(families);
     },
-    auditFailure: () => failures.inc(),
-    setGauges: (read) => addGauges(registers, read),
-    render: () => registry.metrics(),
-    contentType: registry.contentType,
+    contentType: "text/plain; version=0.0.4; charset=utf-8",
+    families,
   };
 }
 
-function addGauges(registers: Registry[], read: () => MetricGauges): void {
-  const gauge = (name: string, help: string, value: (gauges: MetricGauges) => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(value(read()));
+type MakeCounter = (text: MetricText) => Children<Count>;
+type MakeHistogram = (text: MetricText, bounds: readonly number[]) => Children<Distribution>;
+
+function infoFamilies(info: () => MetricInfo | undefined): readonly MetricFamily[] {
+  return [
+    infoFamily({
+      name: "intentgate_build_info",
+      help: "Always 1; says which build runs.",
+      labels: { version: "version of IntentGate", runtime: "version of Deno" },
+    }, () => info() && [info()?.version ?? "", info()?.runtime ?? ""]),
+    infoFamily({
+      name: "intentgate_config_info",
+      help: "Always 1; replicas of one installation show the same digest.",
+      labels: {
+        digest: "SHA-256 of the configuration, as in every decision event",
+        database: "`embedded` or `postgres`",
       },
-    });
-  gauge("intentgate_audit_queue_events", "Events that wait for a batch.", (gauges) => gauges.auditQueue);
-  gauge(
-    "intentgate_calls_in_flight",
-    "Allowed calls without an outcome yet.",
-    (gauges) => gauges.callsInFlight,
-  );
-  gauge(
-    "intentgate_revocation_age_seconds",
-    "Time since the revocation feed was last read.",
-    (gauges) => gauges.revocationAgeSeconds,
-  );
+    }, () => info() && [info()?.configDigest ?? "", info()?.database ?? ""]),
+  ];
+}
+
+/** What the path of a call counts. */
+function callMetrics(counter: MakeCounter, histogram: MakeHistogram) {
+  const decisions = counter({
+    name: "intentgate_decisions_total",
+    help: "Decisions.",
+    labels: {
+      decision: "`allow`, `block` or `escalate`",
+      check: "the check that ended it, `gateway` for a fault, `none` for an allow",
+    },
+  }).declare(["allow", "none"], ["block", "gateway"]);
+  const stages = histogram({
+    name: "intentgate_check_seconds",
+    help: "Time of one check.",
+    labels: { check: "name of the check", verdict: "`pass`, `skip`, `block`, `escalate` or `fault`" },
+  }, FAST_SECONDS);
+  const attempts = counter({
+    name: "intentgate_refused_attempts_total",
+    help: "Requests refused before a token verified.",
+    labels: { code: "code of the refusal, `other` for one of an external check" },
+  }).declare(...[...UNAUTHENTICATED_CODES].map((code) => [code] as const));
+  const lookups = counter({
+    name: "intentgate_revocation_lookups_total",
+    help: "Revocation lookups.",
+    labels: { result: "`clear`, `revoked`, or `stale` when the feed was too old to ask" },
+  }).declare(["clear"], ["revoked"], ["stale"]);
+  const upstream = histogram({
+    name: "intentgate_upstream_seconds",
+    help: "Time of one exchange with an upstream.",
+  }, SLOW_SECONDS);
+  const outcomes = counter({
+    name: "intentgate_outcomes_total",
+    help: "Outcomes recorded for allowed calls, also those of ended replicas that this one wrote.",
+    labels: { outcome: "`ok`, `tool_error`, `upstream_failed`, `unknown` or `not_forwarded`" },
+  }).declare(...OUTCOMES.map((kind) => [kind] as const));
+  const faults = counter({
+    name: "intentgate_faults_total",
+    help: "Faults on the path of a call, each of which blocked it or left its outcome to the sweeper.",
+    labels: { part: "the check that failed, or `audit`, `catalogue`, `outcome`" },
+  }).declare(["audit"], ["catalogue"], ["outcome"]);
+  return {
+    decision: (decision: string, check: string) => decisions.at(decision, check).increase(),
+    stage: (check: string, verdict: string, seconds: number) => stages.at(check, verdict).observe(seconds),
+    refusedAttempt: (code: string) => attempts.at(ATTEMPT_CODES.has(code) ? code : "other").increase(),
+    revocationLookup: (result: string) => lookups.at(result).increase(),
+    upstream: (seconds: number) => upstream.at().observe(seconds),
+    outcome: (kind: EndingKind, count = 1) => outcomes.at(kind).increase(count),
+    fault: (part: string) => faults.at(part).increase(),
+  };
+}
+
+/** What the rest of the process counts. */
+function processMetrics(counter: MakeCounter, histogram: MakeHistogram) {
+  const batchSize = histogram({
+    name: "intentgate_audit_batch_events",
+    help: "Events per audit batch.",
+  }, BATCH_SIZES);
+  const commit = histogram({
+    name: "intentgate_audit_commit_seconds",
+    help: "Time until an audit batch was durable.",
+  }, SLOW_SECONDS);
+  const failures = counter({
+    name: "intentgate_audit_failures_total",
+    help: "Calls refused because their decision could not be recorded.",
+  });
+  const databaseErrors = counter({
+    name: "intentgate_database_errors_total",
+    help: "Failures of the database: refused, lost or over the deadline.",
+    labels: { operation: "`query` or `transaction`" },
+  }).declare(["query"], ["transaction"]);
+  const lag = histogram({
+    name: "intentgate_event_loop_lag_seconds",
+    help: "How late a timer of 100 ms ran.",
+  }, LAG_SECONDS);
+  const logLines = counter({
+    name: "intentgate_log_lines_total",
+    help: "Log lines, also those below the level that is written.",
+    labels: { level: "`debug`, `info`, `warn` or `error`" },
+  }).declare(["debug"], ["info"], ["warn"], ["error"]);
+  return {
+    auditBatch: (size: number, seconds: number) => {
+      batchSize.at().observe(size);
+      commit.at().observe(seconds);
+    },
+    auditFailure: () => failures.at().increase(),
+    databaseError: (operation: string) => databaseErrors.at(operation).increase(),
+    eventLoopLag: (seconds: number) => lag.at().observe(seconds),
+    logLine: (level: string) => logLines.at(level).increase(),
+  };
 }

@@ -15,6 +15,8 @@ export interface Suite {
 }
 
 const SUITE_TIMEOUT_MS = 10 * 60_000;
+/** The folder tests/long takes about a quarter of an hour when nothing else runs. */
+const LONG_TIMEOUT_MS = 60 * 60_000;
 
 /** Folders whose unit tests stand beside the files. */
 const UNIT_FOLDERS: readonly string[] = [
@@ -74,7 +76,7 @@ function gate(name: string, args: readonly string[]): Suite {
 async function denoTest(
   paths: readonly string[],
   flags: readonly string[] = [],
-  deno: string = Deno.execPath(),
+  { deno = Deno.execPath(), timeoutMs = SUITE_TIMEOUT_MS } = {},
 ): Promise<SuiteResult> {
   const existing: string[] = [];
   for (const path of paths) {
@@ -87,8 +89,7 @@ async function denoTest(
     command: deno,
     // Types are the suite "types"; checking them again in every suite would only cost time.
     args: ["test", "-A", "--no-check", ...flags, ...existing],
-    cwd: projectRoot(),
-    timeoutMs: SUITE_TIMEOUT_MS,
+    ...{ cwd: projectRoot(), timeoutMs },
   });
   return { ...parseTestSummary(ran.stdout, ran.code), output: ran.output };
 }
@@ -114,7 +115,7 @@ const onDeno26: Suite = {
     const made = await run({ command: `${cwd}/tools/denort.sh`, args: [], cwd, timeoutMs });
     const [, deno] = /^DENO=(.+)$/m.exec(made.stdout) ?? [];
     if (made.code !== 0 || deno === undefined) return { ...QUIET, failed: 1, output: made.output };
-    return await denoTest(UNIT_FOLDERS, ["--parallel"], deno);
+    return await denoTest(UNIT_FOLDERS, ["--parallel"], { deno });
   },
 };
 
@@ -137,6 +138,7 @@ export const QUICK_SUITES: readonly Suite[] = [
   gate("format", ["fmt", "--check"]),
   gate("lint", ["lint"]),
   gate("tree", ["run", "-A", "tools/check_tree.ts"]),
+  gate("reference pages", ["run", "-A", "tools/gen_docs.ts", "--check"]),
   types,
   tests("unit", UNIT_FOLDERS, ["--parallel"]),
 ];
@@ -148,7 +150,7 @@ export const QUICK_SUITES: readonly Suite[] = [
 export const ALL_SUITES: readonly Suite[] = [
   ...QUICK_SUITES,
   tests("integration, embedded database and PostgreSQL", ["tests/integration"]),
-  tests("attacks", ["tests/attacks"]),
+  tests("attacks", ["tests/attacks"], ["--parallel"]),
   tests("conformance clients", ["tests/conformance"]),
   compiledBinary,
   onDeno26,
@@ -157,4 +159,8 @@ export const ALL_SUITES: readonly Suite[] = [
 /** What only `deno task test:long` adds. */
 export const LONG_SUITES: readonly Suite[] = [
   tests("unit tests in another order", UNIT_FOLDERS, ["--shuffle"]),
+  {
+    name: "a million damaged tokens, 20 kills, bad networks, full disk, clock steps",
+    run: () => denoTest(["tests/long"], [], { timeoutMs: LONG_TIMEOUT_MS }),
+  },
 ];

@@ -2,6 +2,11 @@
 import assert from "node:assert/strict";
 import { canonicalJson } from "../../core/canonical_json.ts";
 import type { JsonObject } from "../../core/json.ts";
+import { createAppender } from "../../audit/appender.ts";
+import { readKeyRing } from "../../commands/data_folder.ts";
+import { deriveHmacKey } from "../../core/key_ring.ts";
+import { decodeBlock } from "../../core/token/block.ts";
+import { mintToken, type RootFields } from "../../core/token/mint.ts";
 import { attenuateToken } from "../../core/token/attenuate.ts";
 import { Agent, resultOf } from "../agent.ts";
 import { startGateway } from "../gateway_process.ts";
@@ -117,13 +122,46 @@ Deno.test("every call leaves its record, whatever is written into it", async (t)
       }, "an outcome for every allow");
       const chain = await events(gateway, "default");
       const allows = chain.filter((event) => event.unmapped.decision === "allow");
-      const outcomes = chain.filter((event) => event.metadata.event_code === "call.ended")
-        .map((event) => event.metadata.correlation_uid);
-      assert.equal(new Set(outcomes).size, outcomes.length, "no allow has two outcomes");
+      const ended = chain.filter((event) => event.metadata.event_code === "call.ended");
+      const closed = ended.map((event) => event.metadata.correlation_uid);
+      assert.equal(new Set(closed).size, closed.length, "no allow has two outcomes");
+      const forwarded = ended.filter((event) => event.unmapped.outcome !== "not_forwarded");
       const done = upstream.effects.length;
-      assert.ok(done <= allows.length && done > 20, `${done} effects, ${allows.length} allows`);
+      assert.ok(
+        done > 5 && done <= forwarded.length,
+        `${done} effects, ${forwarded.length} of ${allows.length} allows`,
+      );
     },
   );
+  await t.step("a token that was signed for a tenant that does not exist spoils nobody's batch", async () => {
+    const batched = createAppender({
+      append: (entries) =>
+        entries.some(({ chain }) => chain === "ghost")
+          ? Promise.reject(new Error('Unknown audit chain "ghost"'))
+          : Promise.resolve(entries.map(() => ({ status: "appended", seq: 1, hash: "" }))),
+    });
+    const entry = (chain: string) => ({ chain, eventId: "e", canonical: "{}", conditions: [] });
+    const [own, ghosts] = [batched.append(entry("default")), batched.append(entry("ghost"))];
+    await assert.rejects(own.done, "an event of an unknown chain takes its batch along");
+    await assert.rejects(ghosts.done);
+
+    const ring = await readKeyRing(gateway.dataDir, undefined);
+    const [, root = ""] = free.token?.split(".") ?? [];
+    const { jti: _, ...fields } = decodeBlock(root);
+    const ghost = await mintToken(
+      { ...fields as unknown as RootFields, tenant: "ghost", tools: ["none"] },
+      await deriveHmacKey(ring, ring.active, "token"),
+      crypto.getRandomValues(new Uint8Array(16)),
+    );
+    const haunting = new Agent(free.url, ghost.token);
+    const loops = Array.from({ length: 6 }, async (_, loop) => {
+      for (let round = 0; round < 15; round++) {
+        if (loop % 2 === 0) assert.equal(resultOf(await free.call("read", { n: 1 })), "ok");
+        else assert.equal(resultOf(await haunting.call("read", { n: 1 })), "invalid_token");
+      }
+    });
+    await Promise.all(loops);
+  });
   await t.step("a flood of strangers fills its own chain only, with counts", async () => {
     const before = (await events(gateway, "default")).length;
     const stranger = new Agent(free.url, "ig1.e30.AAAA");

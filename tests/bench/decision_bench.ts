@@ -66,7 +66,8 @@ async function prepare() {
       audience: "log",
       log: () => {},
     },
-    revocations: { isFresh: () => true, isRevoked: () => undefined },
+    isTenant: () => true,
+    revocations: { isFresh: () => true, isRevoked: () => undefined, stoppedBy: () => undefined },
   });
   const appender = createAppender({
     append: (entries) =>
@@ -88,7 +89,7 @@ async function prepare() {
       recorder: createRecorder({ ...event, deadlines }),
       outcomes: createOutcomes({ ...event, onError: () => {} }),
     },
-    refusedAttempts: { record: () => {}, flush: async () => {}, close: async () => {} },
+    refusedAttempts: { record: () => {}, waiting: () => 0, flush: async () => {}, close: async () => {} },
     nowMs: () => Date.now(),
     onFault: (where, _call, error) => {
       throw new Error(where, { cause: error });

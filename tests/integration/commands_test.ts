@@ -44,6 +44,16 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
       "token inspect",
       "token attenuate",
       "token revoke",
+      "kill engage",
+      "kill release",
+      "kill list",
+      "operator create",
+      "operator list",
+      "operator delete",
+      "tenant create",
+      "tenant list",
+      "tenant show",
+      "tenant set",
     ]
   ) {
     assert.ok(overview.out.includes(name), name);
@@ -60,6 +70,17 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
     [["token", "mint", "--agent", "a", "--args", "{"], /--args expects JSON/],
     [["token", "inspect"], /Expected <token>/],
     [["token", "revoke", "--reason", "x"], /Expected either --jti ID or --block-id ID/],
+    [["kill", "engag"], /did you mean "kill engage"\?/],
+    [["kill", "engage", "--reason", "x"], /Expected one of --all/],
+    [["kill", "engage", "--all", "--tenant", "a", "--reason", "x"], /Expected one of --all/],
+    [["kill", "engage", "--agent", "a", "--upstream", "u", "--reason", "x"], /Expected one of --all/],
+    [["kill", "engage", "--all"], /Expected --reason TEXT/],
+    [["kill", "release", "x", "--reason", "x"], /Expected the number of a switch, found "x"/],
+    [["operator", "lst"], /did you mean "operator list"\?/],
+    [["operator", "create", "alice", "--role", "viewer"], /Expected either --tenant NAME or --all-tenants/],
+    [["operator", "create", "alice", "--all-tenants"], /Expected --role viewer, operator or admin/],
+    [["tenant", "set", "acme"], /Expected either --description TEXT or --no-description/],
+    [["tenant", "show"], /Expected <name>/],
     [["serve", "extra"], /Expected no arguments, found "extra"/],
   ];
   for (const [args, message] of cases) {
@@ -133,6 +154,58 @@ Deno.test("a token is minted, inspected, attenuated and revoked from the command
   });
   assert.equal(unreachable.code, 1);
   assert.match(unreachable.err, /Cannot reach the gateway at "http:\/\/127\.0\.0\.1:1"/);
+});
+
+Deno.test("a kill switch is engaged, listed and released from the command line", async () => {
+  await using gateway = await startGateway();
+  const env = { INTENTGATE_URL: gateway.url, INTENTGATE_DATA_DIR: gateway.dataDir };
+  const kill = (...args: string[]) => intentgate(["kill", ...args], env);
+  assert.match((await kill("list")).out, /^No kill switch is engaged$/m);
+  const engaged = await kill("engage", "--agent", "bot", "--tenant", "acme", "--reason", "drill");
+  assert.equal(engaged.code, 0, engaged.err);
+  assert.match(engaged.out, /^Engaged kill switch 1: agent "bot" of tenant "acme"$/m);
+  const json = await kill("engage", "--all", "--reason", "drill", "--json");
+  assert.deepEqual(JSON.parse(json.out), { number: 2, scope: "all" });
+  const listed = await kill("list");
+  assert.match(listed.out, /^1 +20.*Z +agent "bot" of tenant "acme" +root +drill\n2 +20.* every call/m);
+  assert.equal(JSON.parse((await kill("list", "--json")).out).kill_switches.length, 2);
+  const typo = await kill("engage", "--upstream", "acmee", "--reason", "x");
+  assert.match(typo.err, /Upstream "acmee" is not configured/);
+  assert.match((await kill("release", "2", "--reason", "over")).out, /^Released kill switch 2: every call$/m);
+  const again = await kill("release", "2", "--reason", "over");
+  assert.equal(again.code, 1);
+  assert.match(again.err, /No kill switch with this number is engaged/);
+});
+
+Deno.test("tenants and operators are managed from the command line", async () => {
+  await using gateway = await startGateway();
+  const env = { INTENTGATE_URL: gateway.url, INTENTGATE_DATA_DIR: gateway.dataDir };
+  const made = await intentgate(["tenant", "create", "globex", "--description", "Globex"], env);
+  assert.deepEqual([made.code, made.out], [0, "Created tenant globex\n"], made.err);
+  const again = await intentgate(["tenant", "create", "globex"], env);
+  assert.deepEqual([again.code, /status 409: Tenant "globex" exists/.test(again.err)], [1, true], again.err);
+  const shown = JSON.parse((await intentgate(["tenant", "show", "globex", "--json"], env)).out);
+  assert.deepEqual(shown.settings, { description: "Globex" });
+  const set = ["tenant", "set", "globex", "--description", "Globex Ltd"];
+  assert.equal((await intentgate([...set, "--version", String(shown.version)], env)).code, 0);
+  const stale = await intentgate([...set, "--version", String(shown.version)], env);
+  assert.match(stale.err, /status 409: Expected version \d+ of tenant "globex", found \d+/);
+  assert.match((await intentgate(["tenant", "list"], env)).out, /^globex +\d+ +Globex Ltd$/m);
+
+  const create = ["operator", "create", "alice", "--role", "viewer", "--tenant", "globex", "--ttl", "1d"];
+  const created = await intentgate(create, env);
+  assert.match(created.out, /^igo_[A-Za-z0-9_-]{43}\n$/, created.err);
+  assert.match((await intentgate(["operator", "list"], env)).out, /^alice +viewer +globex +until 20/m);
+  const asAlice = { ...env, INTENTGATE_OPERATOR_TOKEN: created.out.trim() };
+  const hers = JSON.parse((await intentgate(["tenant", "list", "--json"], asAlice)).out);
+  assert.deepEqual(hers.tenants.map(({ name }: { name: string }) => name), ["globex"]);
+  assert.match(
+    (await intentgate(["operator", "list"], asAlice)).err,
+    /status 403: Expected the role "admin"/,
+  );
+  assert.equal((await intentgate(["operator", "delete", "alice"], env)).out, "Deleted operator alice\n");
+  assert.match((await intentgate(["tenant", "list"], asAlice)).err, /status 401/);
+  assert.match((await intentgate(["operator", "list"], env)).out, /^alice +viewer +globex +deleted 20/m);
 });
 
 test("migrate brings the schema up to date and does nothing the second time", async (fixture) => {

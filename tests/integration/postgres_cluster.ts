@@ -8,12 +8,17 @@ export interface PostgresCluster {
   createDatabase(): Promise<string>;
   /** Ends the server without warning, as a crash would. */
   kill(): Promise<void>;
+  /** SIGKILL to every process of the server at once; `restart` brings it back. */
+  killHard(): Promise<void>;
   start(): Promise<void>;
+  /** Starts it after `killHard`, as often as it takes until the memory of the killed one is gone. */
+  restart(): Promise<void>;
   /** Stops the server and removes its folder. */
   close(): Promise<void>;
 }
 
 const PASSWORD = "correct-horse";
+const RESTART_TIMEOUT_MS = 20_000;
 
 export async function startPostgresCluster(): Promise<PostgresCluster> {
   const bin = await findBinaries();
@@ -57,6 +62,17 @@ export async function startPostgresCluster(): Promise<PostgresCluster> {
       return urlOf(name);
     },
     kill: () => run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"),
+    killHard: () => killWithChildren(Number.parseInt(Deno.readTextFileSync(`${data}/postmaster.pid`))),
+    restart: async () => {
+      const until = Date.now() + RESTART_TIMEOUT_MS;
+      for (let started = false; !started;) {
+        started = await start().then(() => true, async (error) => {
+          if (Date.now() > until) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return false;
+        });
+      }
+    },
     close: async () => {
       await run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop").catch(() => {});
       await Deno.remove(folder, { recursive: true });
@@ -109,6 +125,22 @@ async function ownerOf(folder: string): Promise<string | undefined> {
     await Deno.chown(path, Number(account[2]), Number(account[3]));
   }
   return account[0];
+}
+
+/** The parent first, so that it cannot start a child anew. */
+async function killWithChildren(parent: number): Promise<void> {
+  const children: number[] = [];
+  for await (const name of readFolder("/proc")) {
+    const status = /^\d+$/.test(name) ? await Deno.readTextFile(`/proc/${name}/status`).catch(() => "") : "";
+    if (new RegExp(`^PPid:\\s+${parent}$`, "m").test(status)) children.push(Number(name));
+  }
+  for (const pid of [parent, ...children]) {
+    try {
+      Deno.kill(pid, "SIGKILL");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
 }
 
 async function runAs(user: string | undefined, program: string, args: readonly string[]): Promise<void> {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { type AppendCondition, type AuditEntry, UNVERIFIED_CHAIN } from "../../core/audit_entry.ts";
+import {
+  type AppendCondition,
+  type AuditEntry,
+  MAX_COUNTERS_PER_ROOT,
+  UNVERIFIED_CHAIN,
+} from "../../core/audit_entry.ts";
 import { type AuditEvents, createAuditEvents } from "../../store/audit_events.ts";
 import type { Database } from "../../store/database.ts";
 import { createInstallation } from "../../store/installation.ts";
@@ -111,6 +116,7 @@ test("append() drops only the event whose condition fails, and what its earlier 
   const consume = (block_id: string, max: number): AppendCondition => ({
     kind: "consume_call",
     block_id,
+    root_block_id: "parent",
     max,
     expires_at: 4_000_000_000,
   });
@@ -151,6 +157,7 @@ test("consume_call lets exactly max calls through under concurrency", async (fix
   const condition: AppendCondition = {
     kind: "consume_call",
     block_id: "b",
+    root_block_id: "b",
     max: 50,
     expires_at: 4_000_000_000,
   };
@@ -226,6 +233,7 @@ test("removeExpiredCounters() forgets only what is long expired", async (fixture
   const consume = (block_id: string, expires_at: number): AppendCondition => ({
     kind: "consume_call",
     block_id,
+    root_block_id: "old",
     max: 5,
     expires_at,
   });
@@ -237,3 +245,51 @@ test("removeExpiredCounters() forgets only what is long expired", async (fixture
   const rows = await database.sql`SELECT block_id FROM call_counters`;
   assert.deepEqual([...rows], [{ block_id: "new" }]);
 });
+
+test("consume_call gives the tokens of one root block at most 1,000 counters", async (fixture) => {
+  const database = await fixture.migrated();
+  const other = fixture.kind === "postgres" ? await fixture.open() : database;
+  const writers = [createAuditEvents(database), createAuditEvents(other)];
+  const consume = (root: string, block: number, expires_at = 4_000_000_000): AuditEntry =>
+    entry("default", `${root}/${block}`, [
+      { kind: "consume_call", block_id: `${root}/${block}`, root_block_id: root, max: 2, expires_at },
+    ]);
+  const batches = Array.from(
+    { length: 11 },
+    (_, batch) => Array.from({ length: 100 }, (_, index) => consume("spammer", 100 * batch + index)),
+  );
+  const answers = (await Promise.all(batches.map((batch, index) => writers[index % 2]!.append(batch))))
+    .flat();
+  const full = { status: "conflict", condition: 0, full: true };
+  assert.equal(answers.filter((answer) => answer.status === "appended").length, MAX_COUNTERS_PER_ROOT);
+  for (const answer of answers.filter(({ status }) => status !== "appended")) assert.deepEqual(answer, full);
+  const held = answers.findIndex((answer) => answer.status === "appended");
+  const events = createAuditEvents(database);
+  const [again, used, victim, spam, late] = await events.append([
+    consume("spammer", held),
+    consume("spammer", held),
+    consume("victim", 0),
+    consume("spammer", -1),
+    entry("default", "undone", [
+      ...consume("victim", 1).conditions,
+      ...consume("spammer", -2).conditions,
+    ]),
+  ]);
+  assert.equal(again?.status, "appended", "a counter that exists goes on counting");
+  assert.deepEqual(used, { status: "conflict", condition: 0 });
+  assert.equal(victim?.status, "appended", "other tokens have room of their own");
+  assert.deepEqual(spam, full);
+  assert.deepEqual(late, { ...full, condition: 1 });
+  assert.equal(await countersOf(database, "victim"), 1);
+  await database.sql`UPDATE call_counters SET expires_at = to_timestamp(1) WHERE root_block_id = 'spammer'`;
+  assert.equal(await events.removeExpiredCounters(), MAX_COUNTERS_PER_ROOT);
+  const [fresh] = await events.append([consume("spammer", -1)]);
+  assert.equal(fresh?.status, "appended");
+  assert.deepEqual([await countersOf(database, "spammer"), await countersOf(database, "victim")], [1, 1]);
+});
+
+async function countersOf(database: Database, root: string): Promise<number> {
+  const [row] = await database
+    .sql<{ count: number }[]>`SELECT count(*)::int FROM call_counters WHERE root_block_id = ${root}`;
+  return row?.count ?? 0;
+}

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createAuditEvents } from "../../store/audit_events.ts";
 import { createReplicas } from "../../store/replicas.ts";
-import { createRevocations, type NewRevocation, REVOCATIONS_CHANNEL } from "../../store/revocations.ts";
+import { createRevocationFeedTable, REVOCATIONS_CHANNEL } from "../../store/revocation_feed.ts";
+import { createRevocations, type NewRevocation } from "../../store/revocations.ts";
 import { createTenants } from "../../store/tenants.ts";
 import { createTokens } from "../../store/tokens.ts";
 import { createDatabaseTests } from "./databases.ts";
@@ -51,8 +52,9 @@ test("tenants and tokens are remembered", async (fixture) => {
 
 test("revocations come back as they went in", async (fixture) => {
   const database = await fixture.migrated();
-  const revocations = createRevocations(database);
-  assert.equal(await revocations.readCounter(), 0);
+  const revocations = createRevocations();
+  const feed = createRevocationFeedTable(database);
+  assert.equal(await feed.readCounter(), 0);
   const rows: NewRevocation[] = [
     revocation("b1"),
     { tenant: "default", kind: "agent", value: "bot", before: 1_800_000_000.25, reason: "r", operator: "o" },
@@ -60,12 +62,12 @@ test("revocations come back as they went in", async (fixture) => {
     { kind: "all", reason: "r", operator: "o" },
   ];
   for (const row of rows) await database.transact((tx) => revocations.insert(tx, row));
-  const stored = await revocations.readAfter(0, 10);
-  assert.deepEqual(stored.map(({ createdAt: _, number: __, ...row }) => row), rows);
+  const stored = await feed.readAfter(0, 10);
+  assert.deepEqual(stored.map(({ createdAt: _, number: __, effect: ___, ...row }) => row), rows);
   assert.deepEqual(stored.map((row) => row.number), [1, 2, 3, 4]);
   assert.ok(stored.every((row) => Math.abs(row.createdAt - nowSeconds()) < 60));
-  assert.deepEqual((await revocations.readAfter(1, 2)).map((row) => row.number), [2, 3]);
-  assert.equal(await revocations.readCounter(), 4);
+  assert.deepEqual((await feed.readAfter(1, 2)).map((row) => row.number), [2, 3]);
+  assert.equal(await feed.readCounter(), 4);
   const bad: NewRevocation[] = [
     { kind: "block", value: "b", reason: "r", operator: "o" },
     { tenant: "default", kind: "block", reason: "r", operator: "o" },
@@ -75,17 +77,18 @@ test("revocations come back as they went in", async (fixture) => {
   for (const row of bad) {
     await assert.rejects(database.transact((tx) => revocations.insert(tx, row)), /violates/);
   }
-  assert.equal(await revocations.readCounter(), 4, "a refused revocation takes no number");
+  assert.equal(await feed.readCounter(), 4, "a refused revocation takes no number");
 });
 
 test("revocation numbers commit in order, so a reader misses none", async (fixture) => {
   const database = await fixture.migrated();
-  const revocations = createRevocations(database);
+  const revocations = createRevocations();
+  const feed = createRevocationFeedTable(database);
   const seen: number[] = [];
   let writing = true;
   const reader = (async () => {
     do {
-      const rows = await revocations.readAfter(seen.at(-1) ?? 0, 100);
+      const rows = await feed.readAfter(seen.at(-1) ?? 0, 100);
       seen.push(...rows.map((row) => row.number));
       await pause(2);
     } while (writing || seen.length < 30);
@@ -106,7 +109,7 @@ test("revocation numbers commit in order, so a reader misses none", async (fixtu
 
 test("a revocation is announced to other connections when it commits", async (fixture) => {
   const database = await fixture.migrated();
-  const revocations = createRevocations(database);
+  const revocations = createRevocations();
   const arrived = Promise.withResolvers<string>();
   let listening = 0;
   await database.listen(REVOCATIONS_CHANNEL, arrived.resolve, () => listening++);

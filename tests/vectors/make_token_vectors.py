@@ -89,6 +89,11 @@ def root(**changes):
     return {name: value for name, value in block.items() if value is not None}
 
 
+def root_expiry(text):
+    block = text.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(block + "=" * (-len(block) % 4)))["exp"]
+
+
 def facts(text, **changes):
     ids = block_ids(text)
     expected = {
@@ -100,6 +105,7 @@ def facts(text, **changes):
         "jti": b64(bytes(range(16))),
         "issued_at": NOW - 60,
         "expires_at": NOW + DAY,
+        "root_expires_at": root_expiry(text),
         "restrictions": ["exp", "upstreams", "tools"],
         "named_exactly": False,
     }

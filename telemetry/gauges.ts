@@ -1,0 +1,106 @@
+/** What is read when somebody asks, instead of being counted. */
+import type { MetricFamily, MetricText } from "./instruments.ts";
+
+/** One reading of everything that goes up and down. */
+export interface MetricGauges {
+  readonly auditQueue: number;
+  readonly refusedAttemptsQueue: number;
+  readonly callsInFlight: number;
+  readonly openStreams: number;
+  readonly revocationAgeSeconds: number;
+  readonly leaseRemainingSeconds: number;
+  readonly settingsVersion: number;
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  /** Seconds since the epoch. */
+  readonly startedAt: number;
+}
+
+interface GaugeText extends MetricText {
+  readonly type?: "counter" | "gauge";
+  readonly value: (gauges: MetricGauges) => number;
+}
+
+export const GAUGES: readonly GaugeText[] = [
+  {
+    name: "intentgate_calls_in_flight",
+    help: "Allowed calls without an outcome yet.",
+    value: (gauges) => gauges.callsInFlight,
+  },
+  {
+    name: "intentgate_open_streams",
+    help: "Streams of agents that are open.",
+    value: (gauges) => gauges.openStreams,
+  },
+  {
+    name: "intentgate_audit_queue_events",
+    help: "Events that wait for a batch; 20,000 may, then calls are refused.",
+    value: (gauges) => gauges.auditQueue,
+  },
+  {
+    name: "intentgate_refused_attempts_queue_events",
+    help: "Kinds of refused attempts, each with its count, that wait to be recorded.",
+    value: (gauges) => gauges.refusedAttemptsQueue,
+  },
+  {
+    name: "intentgate_revocation_age_seconds",
+    help: "Time since the revocation feed was last read; above revocation_max_age_ms every call is refused.",
+    value: (gauges) => gauges.revocationAgeSeconds,
+  },
+  {
+    name: "intentgate_lease_remaining_seconds",
+    help: "Time until the replica's lease runs out; below 0 it is not ready, and others write its outcomes.",
+    value: (gauges) => gauges.leaseRemainingSeconds,
+  },
+  {
+    name: "intentgate_settings_version",
+    help: "Version of the settings that this replica decides by.",
+    value: (gauges) => gauges.settingsVersion,
+  },
+  {
+    name: "process_cpu_seconds_total",
+    help: "CPU time of the process, user and system, all threads: the embedded database's too.",
+    type: "counter",
+    value: (gauges) => gauges.cpuSeconds,
+  },
+  {
+    name: "process_resident_memory_bytes",
+    help: "Memory of the process that is in RAM.",
+    value: (gauges) => gauges.residentBytes,
+  },
+  {
+    name: "process_start_time_seconds",
+    help: "When the process started, since the epoch.",
+    value: (gauges) => gauges.startedAt,
+  },
+];
+
+/** A gauge that has no sample while nothing can be read. */
+export function gaugeFamily(
+  { value, type = "gauge", ...text }: GaugeText,
+  read: () => MetricGauges | undefined,
+): MetricFamily {
+  return {
+    ...text,
+    type,
+    samples: () => {
+      const gauges = read();
+      return gauges === undefined ? [] : [{ labels: [], value: value(gauges) }];
+    },
+  };
+}
+
+/** A gauge that is always 1 and says what it has to say in its labels. */
+export function infoFamily(text: MetricText, values: () => readonly string[] | undefined): MetricFamily {
+  const names = Object.keys(text.labels ?? {});
+  return {
+    ...text,
+    type: "gauge",
+    samples: () => {
+      const known = values();
+      return known === undefined
+        ? []
+        : [{ labels: names.map((name, index) => [name, known[index] ?? ""]), value: 1 }];
+    },
+  };
+}
