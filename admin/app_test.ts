@@ -99,8 +99,9 @@ Deno.test("GET /audit/events answers parsed events, and refuses unknown and repe
   const { ask } = await adminApi();
   const page = await (await ask("/audit/events?tenant=acme")).json();
   assert.deepEqual(page.events, [{ seq: 1, hash: "00", event: { a: 1 } }]);
-  for (const query of ["?tenant=acme&nope=1", "?tenant=acme&limit=0", "?tenant=acme&after=1&after=2"]) {
-    assert.equal((await ask(`/audit/events${query}`)).status, 400, query);
+  const numbers = ["limit=0", "limit=", "limit=1001", "after=-1", "after=0x10", "after=1e3", "after=01"];
+  for (const query of ["nope=1", "after=1&after=2", "after=9007199254740993", ...numbers]) {
+    assert.equal((await ask(`/audit/events?tenant=acme&${query}`)).status, 400, query);
   }
 });
 
@@ -110,4 +111,22 @@ Deno.test("a fault is answered without its details", async () => {
   assert.equal(response.status, 500);
   assert.equal((await response.text()).includes("secret"), false);
   assert.equal(faults.length, 1);
+});
+
+Deno.test("text that no record can hold is refused where it comes in", async () => {
+  const { ask, send, entries, faults } = await adminApi();
+  const acme = { tenant: "acme", reason: "x" };
+  const bodies: [string, unknown][] = [
+    ["/tokens", { tenant: "acme", agent: "a\0", ttl_seconds: 60 }],
+    ["/tokens", { tenant: "acme", agent: "a", ttl_seconds: 60, tools: ["a\0"] }],
+    ["/revocations", { ...acme, block_id: "A".repeat(43), reason: "\0" }],
+    ["/kill-switches", { ...acme, scope: "tenant", reason: "a\0" }],
+    ["/kill-switches", { ...acme, scope: "agent", value: "a\0" }],
+    ["/tenants", { name: "new", settings: { description: "a\0" } }],
+  ];
+  for (const [path, body] of bodies) assert.equal((await ask(path, body)).status, 400, JSON.stringify(body));
+  for (const name of ["%00", "%ff", "%zz", "a%2fb", "Acme", "~unverified"]) {
+    assert.equal((await send(`/tenants/${name}`)).status, 404, name);
+  }
+  assert.deepEqual([entries.length, faults.length], [0, 0]);
 });

@@ -5,6 +5,8 @@ const BURST = 20;
 const FORGIVEN_AFTER_MS = 3_000;
 /** Addresses remembered. Beyond it the one whose last failure is longest ago is forgotten. */
 const MAX_ADDRESSES = 10_000;
+/** Look-ups of one address that may be under way at once: a failure is counted only when the database has answered. */
+const MAX_PENDING = 256;
 
 export interface AttemptThrottleOptions {
   /** A clock that only goes forward. */
@@ -12,6 +14,7 @@ export interface AttemptThrottleOptions {
   readonly burst?: number;
   readonly forgivenAfterMs?: number;
   readonly maxAddresses?: number;
+  readonly maxPending?: number;
 }
 
 /** Remembers who failed. Successes change nothing, so nobody is held back by another address's failures. */
@@ -19,6 +22,9 @@ export interface AttemptThrottle {
   /** Seconds to wait before the next attempt from there, at least 1, or 0 when there is nothing to wait for. */
   retryAfterSeconds(address: string): number;
   failed(address: string): void;
+  /** Begins a look-up whose end `leave` must tell; false when too many from there have not ended. */
+  enter(address: string): boolean;
+  leave(address: string): void;
   /** Addresses remembered now. */
   size(): number;
 }
@@ -31,8 +37,10 @@ interface Bucket {
 
 /** A throttle with nothing remembered. */
 export function createAttemptThrottle(options: AttemptThrottleOptions): AttemptThrottle {
-  const { nowMs, burst = BURST, forgivenAfterMs = FORGIVEN_AFTER_MS, maxAddresses = MAX_ADDRESSES } = options;
+  const { nowMs, burst = BURST, forgivenAfterMs = FORGIVEN_AFTER_MS } = options;
+  const { maxAddresses = MAX_ADDRESSES, maxPending = MAX_PENDING } = options;
   const buckets = new Map<string, Bucket>();
+  const pending = new Map<string, number>();
 
   const failuresOf = (bucket: Bucket | undefined): number =>
     bucket === undefined ? 0 : Math.max(0, bucket.failures - (nowMs() - bucket.atMs) / forgivenAfterMs);
@@ -48,6 +56,19 @@ export function createAttemptThrottle(options: AttemptThrottleOptions): AttemptT
       buckets.delete(network); // inserted anew, so that the map stays in the order of last failures
       if (buckets.size >= maxAddresses) buckets.delete(buckets.keys().next().value ?? "");
       buckets.set(network, { failures, atMs: nowMs() });
+    },
+    enter: (address) => {
+      const network = networkOf(address);
+      const others = pending.get(network) ?? 0;
+      if (others >= maxPending) return false;
+      pending.set(network, others + 1);
+      return true;
+    },
+    leave: (address) => {
+      const network = networkOf(address);
+      const others = (pending.get(network) ?? 0) - 1;
+      if (others > 0) pending.set(network, others);
+      else pending.delete(network);
     },
     size: () => buckets.size,
   };

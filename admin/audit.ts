@@ -4,7 +4,7 @@ import { type ChainReader, verifyChain } from "../audit/verify.ts";
 import { INSTALLATION_CHAIN, UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
 import { tenantName } from "../core/config.ts";
 import { access } from "./access.ts";
-import { readQuery } from "./body.ts";
+import { readQuery, wholeNumber } from "./body.ts";
 import { type AdminApp, type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
 
 /** Chains that are no tenant's. */
@@ -12,8 +12,8 @@ const INSTALLATION_CHAINS = [UNVERIFIED_CHAIN, INSTALLATION_CHAIN] as const;
 const chainName = z.union([tenantName, z.enum(INSTALLATION_CHAINS)]);
 const eventsQuery = z.strictObject({
   tenant: chainName.default("default"),
-  after: z.coerce.number().int().min(0).default(0),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  after: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+  limit: wholeNumber(1, 1000).default(100),
 });
 const verifyQuery = z.strictObject({ tenant: chainName });
 

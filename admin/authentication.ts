@@ -4,7 +4,7 @@ import type { OPERATOR_ATTEMPT_CODES } from "../core/refusal_codes.ts";
 import type { AttemptThrottle } from "./attempt_throttle.ts";
 import type { AdminVariables } from "./environment.ts";
 import { type OperatorCredentials, operatorOf } from "./operator.ts";
-import { problemResponse } from "./problem.ts";
+import { ProblemError, problemResponse } from "./problem.ts";
 
 /** Why an attempt failed; also the code under which the audit counts it. */
 export type AttemptRefusal = (typeof OPERATOR_ATTEMPT_CODES)[number];
@@ -20,15 +20,25 @@ export interface AuthenticationOptions {
 /** Finds out who asks. Unknown, expired and disabled tokens get the same 401; too many of them from one address, 429. */
 export function authentication(options: AuthenticationOptions): MiddlewareHandler<AdminVariables> {
   const { credentials, throttle, onRefused } = options;
+  const refuseThrottled = (sourceIp: string, retryAfterSeconds: number): never => {
+    onRefused("operator_throttled", sourceIp);
+    const detail = `Too many attempts from this address: try again in ${retryAfterSeconds} s`;
+    throw new ProblemError({ status: 429, code: "throttled", detail, retryAfterSeconds });
+  };
+  const find = async (digest: Uint8Array, sourceIp: string) => {
+    if (!throttle.enter(sourceIp)) refuseThrottled(sourceIp, 1);
+    try {
+      return await credentials.find(digest);
+    } finally {
+      throttle.leave(sourceIp);
+    }
+  };
   return async (context, next) => {
     const sourceIp = options.sourceIpOf(context.req.raw);
-    const retryAfterSeconds = throttle.retryAfterSeconds(sourceIp);
-    if (retryAfterSeconds > 0) {
-      onRefused("operator_throttled", sourceIp);
-      const detail = `Too many failed attempts from here: try again in ${retryAfterSeconds} s`;
-      return problemResponse(context, { status: 429, code: "throttled", detail, retryAfterSeconds });
-    }
-    const operator = await operatorOf(credentials, context.req.header("authorization"));
+    const waitSeconds = throttle.retryAfterSeconds(sourceIp);
+    if (waitSeconds > 0) refuseThrottled(sourceIp, waitSeconds);
+    const bounded = { ...credentials, find: (digest: Uint8Array) => find(digest, sourceIp) };
+    const operator = await operatorOf(bounded, context.req.header("authorization"));
     if (operator === undefined) {
       throttle.failed(sourceIp);
       onRefused("operator_unauthenticated", sourceIp);

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { Hono } from "hono";
 import { adminApi, ROOT_TOKEN } from "./app_fixture.ts";
+import { createAttemptThrottle } from "./attempt_throttle.ts";
+import { authentication } from "./authentication.ts";
+import type { AdminVariables } from "./environment.ts";
+import { ProblemError, problemResponse } from "./problem.ts";
 import { operatorDigest, operatorOf } from "./operator.ts";
 
 Deno.test("operatorOf() asks for a named token by its digest, and for nothing that cannot be one", async () => {
@@ -58,4 +63,40 @@ Deno.test("good requests never count as attempts, however many there are", async
   const answers = await Promise.all(Array.from({ length: 100 }, () => send("/tenants")));
   assert.ok(answers.every((answer) => answer.status === 200));
   assert.deepEqual(refused, []);
+});
+
+Deno.test("attempts that wait for the database are bounded per address, and a good one ends like any other", async () => {
+  const waiting: (() => void)[] = [];
+  const refused: string[] = [];
+  const app = new Hono<AdminVariables>();
+  app.use(
+    "*",
+    authentication({
+      credentials: {
+        rootDigest: operatorDigest(ROOT_TOKEN),
+        find: () => new Promise((resolve) => void waiting.push(() => resolve({ ...root(), id: "alice" }))),
+      },
+      throttle: createAttemptThrottle({ nowMs: () => 0, maxPending: 3 }),
+      sourceIpOf: (request) => request.headers.get("x-test-ip") ?? "",
+      onRefused: (refusal) => void refused.push(refusal),
+    }),
+  );
+  app.get("/", (context) => context.text("ok"));
+  app.onError((error, context) => {
+    if (error instanceof ProblemError) return problemResponse(context, error.problem);
+    throw error;
+  });
+  const ask = async (ip: string, token = `igo_${"A".repeat(43)}`) =>
+    (await app.request("/", { headers: { "x-test-ip": ip, authorization: `Bearer ${token}` } })).status;
+  const first = [ask("192.0.2.1"), ask("192.0.2.1"), ask("192.0.2.1")];
+  assert.equal(await ask("192.0.2.1"), 429);
+  const elsewhere = ask("192.0.2.2");
+  while (waiting.length < 4) await new Promise((resolve) => setTimeout(resolve));
+  for (const answer of waiting.splice(0)) answer();
+  assert.deepEqual(await Promise.all([...first, elsewhere]), [200, 200, 200, 200]);
+  const again = ask("192.0.2.1");
+  while (waiting.length < 1) await new Promise((resolve) => setTimeout(resolve));
+  waiting[0]?.();
+  assert.equal(await again, 200, "those that ended count no more");
+  assert.deepEqual(refused, ["operator_throttled"]);
 });

@@ -1,9 +1,20 @@
 import type { Context } from "hono";
-import type * as z from "zod";
+import * as z from "zod";
 import { parseStrictJsonBytes, StrictJsonError } from "../core/strict_json.ts";
 import { invalid, ProblemError } from "./problem.ts";
 
 const MAX_BODY_BYTES = 256 * 1024;
+
+/** Text that audit events and the database can hold: PostgreSQL has no U+0000, and nobody reads control characters. */
+export function plainText(maxLength: number) {
+  return z.string().max(maxLength).regex(/^\P{Cc}*$/u, "text without control characters");
+}
+
+/** A query parameter that is a whole number, spelled in one way only. */
+export function wholeNumber(least: number, most: number) {
+  return z.string().regex(/^(0|[1-9][0-9]{0,15})$/, "a whole number").transform(Number)
+    .pipe(z.number().min(least).max(most));
+}
 
 /** Reads a JSON body of at most 256 KiB through the strict parser and a strict schema. */
 export async function readBody<Schema extends z.ZodType>(

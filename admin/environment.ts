@@ -4,6 +4,7 @@ import type { AuditEntry } from "../core/audit_entry.ts";
 import type { EventSource } from "../audit/event.ts";
 import { adminEvent } from "../audit/admin_event.ts";
 import { canonicalEvent } from "../audit/shorten.ts";
+import { tenantName } from "../core/config.ts";
 import type { Operator } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
 import { actsFor } from "./operator.ts";
@@ -61,7 +62,8 @@ export async function requireTenant(
   operator: Operator,
   tenant: string,
 ): Promise<void> {
-  if (actsFor(operator, tenant) && await environment.tenantExists(tenant)) return;
+  const may = tenantName.safeParse(tenant).success && actsFor(operator, tenant);
+  if (may && await environment.tenantExists(tenant)) return;
   throw new ProblemError({
     status: 404,
     code: "unknown_tenant",

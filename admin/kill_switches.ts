@@ -6,7 +6,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Operator } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
 import { access } from "./access.ts";
-import { readBody, readQuery } from "./body.ts";
+import { plainText, readBody, readQuery, wholeNumber } from "./body.ts";
 import {
   type AdminApp,
   type AdminEnvironment,
@@ -45,28 +45,28 @@ export interface KillSwitchStore {
   isUpstream(name: string): boolean;
 }
 
-const reason = z.string().min(1).max(500);
+const reason = plainText(500).min(1);
 const engageBody = z.discriminatedUnion("scope", [
   z.strictObject({ scope: z.literal("all"), reason }),
   z.strictObject({ scope: z.literal("tenant"), tenant: tenantName, reason }),
   z.strictObject({
     scope: z.literal("upstream"),
     tenant: tenantName.optional(),
-    value: z.string().min(1).max(63),
+    value: plainText(63).min(1),
     reason,
   }),
   z.strictObject({
     scope: z.literal("agent"),
     tenant: tenantName,
-    value: z.string().min(1).max(200),
+    value: plainText(200).min(1),
     reason,
   }),
 ]);
 const releaseBody = z.strictObject({ reason });
-const switchNumber = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+const switchNumber = wholeNumber(1, Number.MAX_SAFE_INTEGER);
 const engagedQuery = z.strictObject({
-  after: z.coerce.number().int().min(0).default(0),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  after: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+  limit: wholeNumber(1, 1000).default(100),
 });
 
 /**

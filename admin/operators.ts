@@ -7,7 +7,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { OperatorRole } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
 import { access } from "./access.ts";
-import { readBody, readQuery } from "./body.ts";
+import { readBody, readQuery, wholeNumber } from "./body.ts";
 import { type AdminApp, type AdminEnvironment, type AdminVariables, changeEntry } from "./environment.ts";
 import { operatorDigest } from "./operator.ts";
 import { ProblemError } from "./problem.ts";
@@ -59,7 +59,7 @@ const operatorBody = z.strictObject({
 
 const listQuery = z.strictObject({
   after: z.union([z.literal(""), operatorId]).default(""),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  limit: wholeNumber(1, 1000).default(100),
 });
 
 /** `POST /`, `GET /`, `DELETE /{id}`: operators by name, each with one token that is shown once. */

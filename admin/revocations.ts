@@ -3,7 +3,7 @@ import * as z from "zod";
 import { tenantName } from "../core/config.ts";
 import type { Tx } from "../core/tx.ts";
 import { access } from "./access.ts";
-import { readBody } from "./body.ts";
+import { plainText, readBody } from "./body.ts";
 import {
   type AdminApp,
   type AdminEnvironment,
@@ -32,7 +32,7 @@ const revocationBody = z.strictObject({
   tenant: tenantName,
   jti: base64url(16).optional(),
   block_id: base64url(32).optional(),
-  reason: z.string().min(1).max(500),
+  reason: plainText(500).min(1),
 }).refine((body) => (body.jti === undefined) !== (body.block_id === undefined), {
   message: 'give either "jti" or "block_id"',
 });

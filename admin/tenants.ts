@@ -4,7 +4,7 @@ import { tenantName } from "../core/config.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Tx } from "../core/tx.ts";
 import { access } from "./access.ts";
-import { readBody, readQuery } from "./body.ts";
+import { plainText, readBody, readQuery, wholeNumber } from "./body.ts";
 import {
   type AdminApp,
   type AdminEnvironment,
@@ -32,7 +32,7 @@ export interface TenantStore {
   changed(): Promise<void>;
 }
 
-const description = z.string().max(500).regex(/^\P{Cc}*$/u, "text without control characters");
+const description = plainText(500);
 const settingsBody = z.strictObject({ description: description.optional() });
 const createBody = z.strictObject({ name: tenantName, settings: settingsBody.default({}) });
 const patchBody = z.strictObject({
@@ -41,7 +41,7 @@ const patchBody = z.strictObject({
 });
 const listQuery = z.strictObject({
   after: z.union([z.literal(""), tenantName]).default(""),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  limit: wholeNumber(1, 1000).default(100),
 });
 
 /** `POST /`, `GET /`, `GET /{name}`, `PATCH /{name}`: tenants and their settings. */

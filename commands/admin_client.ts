@@ -1,5 +1,5 @@
 /** Talks to the admin API of a running gateway, as the commands that change something do. */
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Terminal } from "./command.ts";
 import { localUrl, parseListen } from "./listener.ts";
@@ -31,17 +31,14 @@ export async function adminList(
   rows: string,
 ): Promise<readonly JsonObject[]> {
   const found: JsonObject[] = [];
-  for (let after: JsonValue | undefined = ""; typeof after === "string" || typeof after === "number";) {
-    const page = await adminRequest(
-      terminal,
-      url,
-      "GET",
-      `${path}?limit=1000&after=${encodeURIComponent(after)}`,
-    );
+  let query = "limit=1000";
+  while (true) {
+    const page = await adminRequest(terminal, url, "GET", `${path}?${query}`);
     found.push(...page[rows] as JsonObject[]);
-    after = page.next_after;
+    const after = page.next_after;
+    if (after === null || after === undefined) return found;
+    query = `limit=1000&after=${encodeURIComponent(String(after))}`;
   }
-  return found;
 }
 
 /** Where the gateway is and who asks: `--url` or INTENTGATE_URL or the listener; token by variable, file or data folder. */

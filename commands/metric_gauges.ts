@@ -23,6 +23,7 @@ export function readGauges({ store, audit, gateway, lease, front }: GaugedParts)
     callsInFlight: gateway.gateway.inFlight(),
     openStreams: front.openStreams(),
     revocationAgeSeconds: gateway.revocations.ageMs() / 1000,
+    killSwitchesEngaged: gateway.revocations.engagedSwitches().length,
     leaseRemainingSeconds: lease.remainingMs() / 1000,
     settingsVersion: store.settings.version(),
     ...processUsage(),

@@ -32,6 +32,8 @@ export interface RunningProcess {
   readonly demo: boolean;
   readonly database: "embedded" | "postgres";
   readonly drainTimeoutMs: number;
+  /** The log of this replica. */
+  readonly log: Log;
   /** Refuses new calls, lets those in flight end, and records what is still to be recorded. */
   drain(): Promise<void>;
 }
@@ -78,7 +80,7 @@ export async function startProcess(
     dataDir: config.data_dir,
     operatorTokenFrom: configuration.operatorToken === undefined ? "file" : "environment",
     ...{ demo: hasDemo, database: store.db.kind, drainTimeoutMs: config.drain_timeout_ms },
-    drain: doors.drain,
+    ...{ log, drain: doors.drain },
   };
 }
 

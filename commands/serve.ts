@@ -1,5 +1,5 @@
 /** `intentgate serve`: the composition root. Starts the parts in order, serves until told to stop, drains. */
-import { createLog, errorText, type Log, type LogLevel } from "../telemetry/log.ts";
+import { createLog, errorText, type LogLevel } from "../telemetry/log.ts";
 import { type Command, parseOptions, UsageError } from "./command.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { Undo } from "./undo.ts";
@@ -29,7 +29,7 @@ export const serve: Command = {
     try {
       const running = await startProcess(terminal, log, undo);
       if (!values.quiet) printWelcome(terminal, running);
-      await stopOnSignal(running, log, undo, onStopError);
+      await stopOnSignal(running, undo, onStopError);
       return 0;
     } catch (error) {
       await undo.run(onStopError);
@@ -43,10 +43,10 @@ const STOP_GRACE_MS = 15_000;
 
 async function stopOnSignal(
   running: RunningProcess,
-  log: Log,
   undo: Undo,
   onStopError: (error: unknown) => void,
 ): Promise<void> {
+  const { log } = running;
   const signal = await untilSignal();
   log("info", "Draining", { signal });
   const guard = setTimeout(() => {

@@ -8,6 +8,7 @@ export interface MetricGauges {
   readonly callsInFlight: number;
   readonly openStreams: number;
   readonly revocationAgeSeconds: number;
+  readonly killSwitchesEngaged: number;
   readonly leaseRemainingSeconds: number;
   readonly settingsVersion: number;
   readonly cpuSeconds: number;
@@ -46,6 +47,11 @@ export const GAUGES: readonly GaugeText[] = [
     name: "intentgate_revocation_age_seconds",
     help: "Time since the revocation feed was last read; above revocation_max_age_ms every call is refused.",
     value: (gauges) => gauges.revocationAgeSeconds,
+  },
+  {
+    name: "intentgate_kill_switches_engaged",
+    help: "Kill switches that stop calls on this replica.",
+    value: (gauges) => gauges.killSwitchesEngaged,
   },
   {
     name: "intentgate_lease_remaining_seconds",

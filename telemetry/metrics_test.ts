@@ -14,7 +14,14 @@ function used(): Metrics {
       openStreams: 4,
       revocationAgeSeconds: 0.5,
     },
-    ...{ leaseRemainingSeconds: 12, settingsVersion: 7, cpuSeconds: 8, residentBytes: 9, startedAt: 10 },
+    ...{
+      leaseRemainingSeconds: 12,
+      killSwitchesEngaged: 11,
+      settingsVersion: 7,
+      cpuSeconds: 8,
+      residentBytes: 9,
+      startedAt: 10,
+    },
   }));
   metrics.decision("block", "policy");
   metrics.stage("policy", "block", 0.0002);
@@ -64,6 +71,7 @@ Deno.test("render() is an exposition that reads back, with every count where it 
     ["intentgate_calls_in_flight", {}, 3],
     ["intentgate_open_streams", {}, 4],
     ["intentgate_revocation_age_seconds", {}, 0.5],
+    ["intentgate_kill_switches_engaged", {}, 11],
     ["intentgate_lease_remaining_seconds", {}, 12],
     ["intentgate_settings_version", {}, 7],
     ["process_cpu_seconds_total", {}, 8],
@@ -83,7 +91,12 @@ Deno.test("render() is an exposition that reads back, with every count where it 
 
 Deno.test("every metric says what it is, and is named as Prometheus wants it", () => {
   /** Numbers of things that have no unit. */
-  const unitless = ["intentgate_calls_in_flight", "intentgate_open_streams", "intentgate_settings_version"];
+  const unitless = [
+    "intentgate_calls_in_flight",
+    "intentgate_open_streams",
+    "intentgate_settings_version",
+    "intentgate_kill_switches_engaged",
+  ];
   for (const { name, help, type, labels = {} } of createMetrics().families) {
     assert.match(name, /^(intentgate|process)(_[a-z]+)+$/);
     assert.match(help, /^[A-Z].{5,150}\.$/, `help of ${name}`);
@@ -132,6 +145,7 @@ Deno.test("render() reads all gauges of one scrape at the same moment, and an ag
     ...{
       revocationAgeSeconds: Infinity,
       leaseRemainingSeconds: -3,
+      killSwitchesEngaged: 0,
       cpuSeconds: 1,
       residentBytes: 1,
       startedAt: 1,

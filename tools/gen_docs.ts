@@ -23,7 +23,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
     "the token does not cover the call: `not_available`, `arguments_refused`, `argument_case_variant`; or an operator has stopped it: `kill_switch_engaged`",
   intent: "the call does not fit what the user asked (not in this version)",
   policy: "the policy blocks the call, or wants a person to approve it: `approval_required`",
-  budget: "a limit of the token is used up: `max_calls_reached`",
+  budget: "a limit of the token is used up: `max_calls_reached`, `too_many_counters`",
   "memory-provenance": "a memory behind the call is not signed (not in this version)",
   gateway: "a fault: the code is one of the table below, `upstream_failed` or `outcome_unknown`",
   result: "the upstream's answer was withheld (not in this version)",

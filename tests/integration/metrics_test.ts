@@ -61,13 +61,31 @@ test("/metrics counts what happened, and no metric is without a value", async (f
   }
 });
 
+Deno.test("docs/reference/logs.md lists messages that are written", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/reference/logs.md", import.meta.url));
+  const listed = page.slice(page.indexOf("## Messages")).split("\n")
+    .flatMap((line) =>
+      [...(/^\| (`[^|]+) \|/.exec(line)?.[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text)
+    );
+  assert.ok(listed.length >= 12, `${listed.length} messages`);
+  let sources = "";
+  for (const folder of ["commands", "telemetry"]) {
+    for await (const { name } of Deno.readDir(new URL(`../../${folder}`, import.meta.url))) {
+      if (!/^\w+(?<!_test)\.ts$/.test(name)) continue;
+      sources += await Deno.readTextFile(new URL(`../../${folder}/${name}`, import.meta.url));
+    }
+  }
+  assert.deepEqual(listed.filter((text) => !sources.includes(`"${text}"`)), []);
+});
+
 test("every log line is JSON and names its replica", async (fixture) => {
-  await using gateway = await start(fixture);
-  await eventually(() => gateway.stderr.includes("Gateway started"), "the line of the start");
+  const gateway = await start(fixture);
+  await gateway.stop();
   const lines = gateway.stderr.trim().split("\n").filter((line) => line.startsWith("{")).map((line) =>
     JSON.parse(line)
   );
-  assert.ok(lines.length >= 1);
+  const messages = lines.map((line) => line.message);
+  assert.deepEqual([messages[0], ...messages.slice(-2)], ["Gateway started", "Draining", "Drained"]);
   for (const { time, level, message, replica } of lines) {
     assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     assert.match(level, /^(debug|info|warn|error)$/);

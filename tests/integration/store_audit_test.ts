@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   type AppendCondition,
   type AuditEntry,
+  INSTALLATION_CHAIN,
   MAX_COUNTERS_PER_ROOT,
   UNVERIFIED_CHAIN,
 } from "../../core/audit_entry.ts";
@@ -51,7 +52,7 @@ test("append() chains events of several tenants in the order of the batch", asyn
   assert.deepEqual(await verify(database, "acme"), of(1, 4));
   assert.deepEqual(await verify(database, UNVERIFIED_CHAIN), of(3));
   assert.deepEqual(await verify(database, "default"), []);
-  assert.deepEqual(await events.chains(), ["acme", "default", "zeta", UNVERIFIED_CHAIN]);
+  assert.deepEqual(await events.chains(), ["acme", "default", "zeta", INSTALLATION_CHAIN, UNVERIFIED_CHAIN]);
   const last = results[2];
   assert.ok(last?.status === "appended");
   assert.deepEqual(await events.head("zeta"), { seq: 2, hash: last.hash });
