@@ -21,6 +21,7 @@ import { ProblemError } from "./problem.ts";
 export interface MintedRecord {
   readonly tenant: string;
   readonly jti: string;
+  readonly kid: string;
   readonly blockId: string;
   readonly agent: string;
   readonly issuedAt: number;
@@ -64,7 +65,7 @@ export function tokenRoutes(environment: AdminEnvironment, minting: Minting): Ad
     const minted = await mint(fields, minting.key, environment.randomBytes(16));
     await environment.transact(async (tx) => {
       await minting.insert(tx, {
-        ...{ tenant, jti: minted.jti, blockId: minted.rootBlockId, agent, issuedAt },
+        ...{ tenant, jti: minted.jti, kid, blockId: minted.rootBlockId, agent, issuedAt },
         ...{ expiresAt: minted.expiresAt, operator: context.get("operator").id },
       });
       await environment.appendIn(tx, [

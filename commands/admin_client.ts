@@ -50,7 +50,9 @@ export async function adminRequest(
   body?: JsonObject,
 ): Promise<JsonObject> {
   const base = url ?? terminal.env.INTENTGATE_URL ??
-    localUrl(parseListen(terminal.env.INTENTGATE_LISTEN ?? "127.0.0.1:8080"));
+    localUrl(
+      parseListen(terminal.env.INTENTGATE_ADMIN_LISTEN ?? terminal.env.INTENTGATE_LISTEN ?? "127.0.0.1:8080"),
+    );
   const token = await operatorToken(terminal);
   let response: Response;
   try {

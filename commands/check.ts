@@ -19,6 +19,7 @@ export const check: Command = {
     const configuration = await loadConfiguration(terminal);
     const { config } = configuration;
     parseListen(config.listen);
+    if (config.admin_listen !== undefined) parseListen(config.admin_listen);
     if (configuration.keyRingText !== undefined) parseKeyRing(configuration.keyRingText);
     await checkPipeline(config);
     const database = configuration.databaseUrl === undefined
@@ -60,6 +61,7 @@ function text(shown: {
     `Configuration is valid (digest ${shown.digest.slice(0, 12)})`,
     `  file             ${shown.file ?? "none"}`,
     `  listen           ${config.listen}`,
+    ...(config.admin_listen === undefined ? [] : [`  admin listen     ${config.admin_listen}`]),
     `  data folder      ${config.data_dir}`,
     `  database         ${shown.database}`,
     `  pipeline         ${pipeline}`,

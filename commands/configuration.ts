@@ -134,7 +134,8 @@ function knownMembers(path: readonly PropertyKey[]): readonly string[] {
 
 /** Listener, folder and public address belong to one process; everything else must be equal on all replicas. */
 function digestOf(config: Config): string {
-  const { listen: _listen, data_dir: _dataDir, public_url: _publicUrl, ...same } = config;
+  const { listen: _listen, admin_listen: _adminListen, data_dir: _dataDir, public_url: _publicUrl, ...same } =
+    config;
   return createHash("sha256").update(canonicalJson(same as unknown as JsonObject), "utf8").digest("hex");
 }
 

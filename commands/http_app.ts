@@ -20,14 +20,29 @@ export interface HttpAppOptions {
   readonly sourceIpOf: (request: Request) => string;
 }
 
-/** Joins the routes. `/mcp` comes first and passes no middleware. */
-export function httpApp(options: HttpAppOptions): Hono {
-  const app = new Hono();
-  app.all("/mcp/:upstream", (context) => {
+/** The apps of the agents' and of the operators' listener; one and the same when there is one listener. */
+export function httpApps(
+  options: HttpAppOptions,
+  separate: boolean,
+): { readonly agents: Hono; readonly operators: Hono } {
+  const agents = new Hono();
+  // First, and without middleware: every call passes here.
+  agents.all("/mcp/:upstream", (context) => {
     const request = context.req.raw;
     return options.mcp(request, context.req.param("upstream"), options.sourceIpOf(request));
   });
-  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  addHealth(agents);
+  const operators = separate ? addHealth(new Hono()) : agents;
+  addOperations(operators, options);
+  operators.route("/api/v1", options.admin);
+  return { agents, operators };
+}
+
+function addHealth(app: Hono): Hono {
+  return app.get("/healthz", (context) => context.json({ status: "ok" }));
+}
+
+function addOperations(app: Hono, options: HttpAppOptions): void {
   app.get("/readyz", async (context) => {
     const parts = await Promise.all(options.probes.map(ask));
     const ready = parts.every((part) => part.ready);
@@ -42,8 +57,6 @@ export function httpApp(options: HttpAppOptions): Hono {
     const { text, contentType } = options.metrics();
     return context.body(text, 200, { "content-type": contentType });
   });
-  app.route("/api/v1", options.admin);
-  return app;
 }
 
 async function ask(

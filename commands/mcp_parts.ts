@@ -1,6 +1,7 @@
 /** Joins the MCP front with the gateway and the configured upstreams. */
 import { derive, type KeyRing } from "../core/key_ring.ts";
 import { createMcpFront, type McpFront } from "../mcp/front.ts";
+import type { SessionKeys } from "../mcp/sessions.ts";
 import type { ResolvedUpstream } from "../mcp/upstream_connection.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -26,7 +27,7 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront>
   return createMcpFront({
     upstreams: resolved(options.upstreams),
     gateway: parts.gateway,
-    sessionKey: await sessionKey(options.ring),
+    sessionKeys: await sessionKeys(options.ring),
     ...hostRules(options),
     ...{ maxBodyBytes: config.max_body_bytes, decisionTimeoutMs: config.decision_timeout_ms },
     ...{ nowMs: () => Date.now(), newId },
@@ -44,10 +45,14 @@ function resolved(upstreams: ResolvedUpstreams): ReadonlyMap<string, ResolvedUps
   );
 }
 
-/** Session ids are sealed under the active key; a key that was retired ends its sessions, and clients open new ones. */
-async function sessionKey(ring: KeyRing): Promise<CryptoKey> {
-  const bytes = await derive(ring, ring.active, "session");
-  return await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
+/** Sessions survive the activation of another key; a key that is retired ends its own, and clients open new ones. */
+async function sessionKeys(ring: KeyRing): Promise<SessionKeys> {
+  const keys = new Map<string, CryptoKey>();
+  for (const kid of ring.keys.keys()) {
+    const bytes = await derive(ring, kid, "session");
+    keys.set(kid, await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]));
+  }
+  return { active: ring.active, keys };
 }
 
 function hostRules({ configuration: { config }, address }: McpPartsOptions) {

@@ -1,32 +1,30 @@
 /** One gateway process: everything that `serve` runs, started in order and joined behind one listener. */
-import type { Hono } from "hono";
 import type { EventSource } from "../audit/event.ts";
-import type { KeyRing } from "../core/key_ring.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import { watchEventLoopLag } from "../telemetry/event_loop_lag.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
-import { buildAdmin } from "./admin_parts.ts";
 import { type AuditParts, buildAuditParts } from "./audit_parts.ts";
 import { type Configuration, loadConfiguration, type Surroundings } from "./configuration.ts";
 import { countDatabaseErrors } from "./database_errors.ts";
 import { makeDataFolder, readKeyRing, readOperatorToken } from "./data_folder.ts";
 import { startDemoUpstream } from "./demo_upstream.ts";
 import { buildGatewayParts, type GatewayParts } from "./gateway_parts.ts";
-import { httpApp, type ReadinessProbe } from "./http_app.ts";
-import { type ListenAddress, localUrl, parseListen } from "./listener.ts";
-import { buildMcpFront } from "./mcp_parts.ts";
-import { readGauges } from "./metric_gauges.ts";
+import { openDoors } from "./doors.ts";
+import { parseListen } from "./listener.ts";
+import { checkKeys } from "./key_check.ts";
 import { newReplicaId } from "./random.ts";
 import { holdLease, type ReplicaLease } from "./replica_lease.ts";
 import { buildStoreParts, openConfigured, type StoreParts } from "./store_parts.ts";
-import { type Undo, withinMs } from "./undo.ts";
-import { type ResolvedUpstreams, resolveUpstreams } from "./upstreams.ts";
+import type { Undo } from "./undo.ts";
+import { resolveUpstreams } from "./upstreams.ts";
 import { VERSION } from "./version.ts";
 
 /** What a started gateway tells the one who started it. */
 export interface RunningProcess {
   /** Base URL on this machine. */
   readonly url: string;
+  /** Base URL of the admin API; the same unless it has a listener of its own. */
+  readonly adminUrl: string;
   readonly dataDir: string;
   readonly operatorTokenFrom: "file" | "environment";
   readonly demo: boolean;
@@ -53,10 +51,12 @@ export async function startProcess(
   const configuration = await loadConfiguration(surroundings);
   const { config } = configuration;
   const address = parseListen(config.listen);
+  const adminAddress = config.admin_listen === undefined ? undefined : parseListen(config.admin_listen);
   await makeDataFolder(config.data_dir);
-  const ring = await readKeyRing(config.data_dir, configuration.keyRingText);
+  const ringFile = await readKeyRing(config.data_dir, configuration.keyRingText);
   const operatorToken = await readOperatorToken(config.data_dir, configuration.operatorToken);
   const { store, upstreams, hasDemo } = await openStore(configuration, metrics, log, undo);
+  const ring = await checkKeys(store, ringFile, log);
   const source = {
     ...{
       logId: store.logId,
@@ -73,10 +73,10 @@ export async function startProcess(
   const lease = await startBackground(store, audit, gateway, log, undo);
   watchProcess(metrics, configuration, store, undo);
   const parts = { configuration, ring, operatorToken, store, upstreams, metrics, audit, gateway, lease, log };
-  const doors = await openDoors(parts, address);
-  logStart(log, configuration, source, `${address.hostname}:${doors.port}`, store.db.kind);
+  const doors = await openDoors(parts, address, adminAddress);
+  logStart(log, configuration, source, doors.listening, store.db.kind);
   return {
-    url: localUrl({ ...address, port: doors.port }),
+    ...{ url: doors.url, adminUrl: doors.adminUrl },
     dataDir: config.data_dir,
     operatorTokenFrom: configuration.operatorToken === undefined ? "file" : "environment",
     ...{ demo: hasDemo, database: store.db.kind, drainTimeoutMs: config.drain_timeout_ms },
@@ -84,66 +84,14 @@ export async function startProcess(
   };
 }
 
-const MAX_SHOWN_SWITCHES = 100;
-
-/** Everything behind the listener. */
-interface Parts {
-  readonly configuration: Configuration;
-  readonly ring: KeyRing;
-  readonly operatorToken: string;
-  readonly store: StoreParts;
-  readonly upstreams: ResolvedUpstreams;
-  readonly metrics: Metrics;
-  readonly audit: AuditParts;
-  readonly gateway: GatewayParts;
-  readonly lease: ReplicaLease;
-  readonly log: Log;
-}
-
-/** Opens the listener, and knows how to close it without losing a call. */
-async function openDoors(parts: Parts, address: ListenAddress) {
-  const { configuration: { config }, store, metrics, audit, gateway, lease, log } = parts;
-  const sourceIps = new WeakMap<Request, string>();
-  const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
-  const state = { draining: false };
-  const front = await buildMcpFront({ ...parts, parts: gateway, address });
-  metrics.setGauges(() => readGauges({ store, audit, gateway, lease, front }));
-  const app = httpApp({
-    ...{ sourceIpOf, probes: probesOf(store, gateway, lease, state) },
-    information: () => ({ kill_switches: engagedSwitches(gateway) }),
-    mcp: (request, upstream, sourceIp) => front.handle(request, upstream, sourceIp),
-    admin: buildAdmin({ ...parts, parts: gateway, sourceIpOf }),
-    metrics: () => ({ text: metrics.render(), contentType: metrics.contentType }),
-  });
-  const server = listen(app, address, sourceIps, log);
-  return {
-    port: server.addr.port,
-    drain: async () => {
-      state.draining = true;
-      const closing = server.shutdown();
-      front.closeStreams();
-      await gateway.gateway.drain(config.drain_timeout_ms);
-      await withinMs(1_000, closing);
-      await finishRecording(audit, config.database_timeout_ms);
-    },
-  };
-}
-
-/** Writes what is still to be written, as far as the database takes it. */
-async function finishRecording(audit: AuditParts, timeoutMs: number): Promise<void> {
-  await audit.refusedAttempts.close();
-  await withinMs(timeoutMs, audit.appender.idle());
-  audit.outcomes.close();
-}
-
 function logStart(
   log: Log,
   configuration: Configuration,
   { version, configDigest }: EventSource,
-  listen: string,
+  listening: { readonly listen: string; readonly admin_listen: string | undefined },
   database: string,
 ): void {
-  const where = { listen, database, config_file: configuration.file };
+  const where = { ...listening, database, config_file: configuration.file };
   log("info", "Gateway started", { version, config_digest: configDigest, ...where });
 }
 
@@ -197,50 +145,4 @@ function watchProcess(
   metrics.setInfo({ version: VERSION, runtime: Deno.version.deno, configDigest, database: store.db.kind });
   const lag = watchEventLoopLag({ nowMs: () => performance.now(), observe: metrics.eventLoopLag });
   undo.add(() => lag.close());
-}
-
-function probesOf(
-  store: StoreParts,
-  gateway: GatewayParts,
-  lease: ReplicaLease,
-  state: { readonly draining: boolean },
-): readonly ReadinessProbe[] {
-  const must = (holds: boolean, otherwise: string) => {
-    if (!holds) throw new Error(otherwise);
-  };
-  return [
-    { part: "database", probe: () => store.db.ping() },
-    {
-      part: "revocations",
-      probe: () => must(gateway.revocations.isFresh(), "the feed was not read recently"),
-    },
-    { part: "lease", probe: () => lease.probe() },
-    { part: "accepting", probe: () => must(!state.draining, "the gateway is shutting down") },
-  ];
-}
-
-/** Scope and time only: whom a switch stops and why is for operators. */
-function engagedSwitches({ revocations }: GatewayParts) {
-  return revocations.engagedSwitches().slice(0, MAX_SHOWN_SWITCHES).map(({ scope, since }) => ({
-    scope,
-    since: Math.floor(since),
-  }));
-}
-
-function listen(
-  app: Hono,
-  address: ListenAddress,
-  sourceIps: WeakMap<Request, string>,
-  log: Log,
-): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({
-    ...{ hostname: address.hostname, port: address.port, onListen: () => {} },
-    onError: (error) => {
-      log("error", "A request met a fault", { error: errorText(error) });
-      return new Response(null, { status: 500 });
-    },
-  }, (request, info) => {
-    sourceIps.set(request, info.remoteAddr.hostname);
-    return app.fetch(request);
-  });
 }

@@ -5,6 +5,7 @@ import { errorText } from "../telemetry/log.ts";
 import { check } from "./check.ts";
 import { type Command, type ExitCode, type Terminal, UsageError } from "./command.ts";
 import { killEngage, killList, killRelease } from "./kill.ts";
+import { keysActivate, keysAdd, keysList, keysRetire } from "./keys.ts";
 import { migrate } from "./migrate.ts";
 import { operatorCreate, operatorDelete, operatorList } from "./operators.ts";
 import { serve } from "./serve.ts";
@@ -24,6 +25,10 @@ const COMMANDS: readonly Command[] = [
   killEngage,
   killRelease,
   killList,
+  keysList,
+  keysAdd,
+  keysActivate,
+  keysRetire,
   operatorCreate,
   operatorList,
   operatorDelete,

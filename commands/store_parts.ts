@@ -5,6 +5,7 @@ import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import { createAuditEvents } from "../store/audit_events.ts";
 import { type Database, openDatabase } from "../store/database.ts";
 import { createInstallation } from "../store/installation.ts";
+import { createKeyFingerprints } from "../store/key_fingerprints.ts";
 import { createKillSwitches } from "../store/kill_switches.ts";
 import { migrate } from "../store/migration_runner.ts";
 import { createOperators } from "../store/operators.ts";
@@ -73,6 +74,7 @@ export async function buildStoreParts(db: Database) {
     revocations: source,
     revocationRows: createRevocations(),
     killSwitches: createKillSwitches(db),
+    keys: createKeyFingerprints(db),
     appendEvents: (entries: readonly AuditEntry[]): Promise<readonly AppendResult[]> =>
       db.deadline(audit.append(entries)),
     chain: {

@@ -4,14 +4,14 @@ import type { RunningProcess } from "./process.ts";
 
 /** Prints the welcome text. */
 export function printWelcome(terminal: Terminal, running: RunningProcess): void {
-  const { url, dataDir } = running;
+  const { url, adminUrl, dataDir } = running;
   const token = running.operatorTokenFrom === "file"
     ? `${dataDir}/operator_token`
     : "from INTENTGATE_OPERATOR_TOKEN";
   terminal.print(`IntentGate is running
 
   MCP             ${url}/mcp/${running.demo ? "acme" : "<upstream>"}
-  Admin API       ${url}/api/v1
+  Admin API       ${adminUrl}/api/v1
   Operator token  ${token}
   Database        ${running.database}${
     running.database === "embedded"
@@ -21,7 +21,7 @@ export function printWelcome(terminal: Terminal, running: RunningProcess): void 
   if (running.demo) terminal.print(demoText(running));
 }
 
-function demoText({ url, dataDir, operatorTokenFrom }: RunningProcess): string {
+function demoText({ url, adminUrl, dataDir, operatorTokenFrom }: RunningProcess): string {
   const operator = operatorTokenFrom === "file"
     ? `$(cat ${dataDir}/operator_token)`
     : "$INTENTGATE_OPERATOR_TOKEN";
@@ -33,7 +33,7 @@ function demoText({ url, dataDir, operatorTokenFrom }: RunningProcess): string {
 Try it (in another terminal):
 
   # 1. mint a token for an agent that may read invoices and vendors
-  TOKEN=$(curl -s ${url}/api/v1/tokens -H "Authorization: Bearer ${operator}" -H 'Content-Type: application/json' \\
+  TOKEN=$(curl -s ${adminUrl}/api/v1/tokens -H "Authorization: Bearer ${operator}" -H 'Content-Type: application/json' \\
     -d '{"tenant":"acme","agent":"demo","ttl_seconds":3600,"tools":["read_*","list_*"]}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
   SESSION=$(curl -s -D - -o /dev/null ${url}/mcp/acme -H "Authorization: Bearer $TOKEN" \\
     -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \\

@@ -55,6 +55,9 @@ export type StageConfig = z.infer<typeof stage>;
 
 export const configSchema = z.strictObject({
   listen: z.string().default("127.0.0.1:8080").describe("Address and port of the listener."),
+  admin_listen: z.string().optional().describe(
+    "A second listener for the admin API, /metrics and /readyz; the first then serves only /mcp and /healthz.",
+  ),
   data_dir: z.string().min(1).default("./.intentgate")
     .describe("Folder of the generated keys, the operator token and the embedded database."),
   public_url: z.url({ protocol: /^https?$/ }).optional()

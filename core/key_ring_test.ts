@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { derive, deriveHmacKey, formatKeyRing, generateKeyRing, parseKeyRing } from "./key_ring.ts";
+import {
+  derive,
+  deriveHmacKey,
+  formatKeyRing,
+  generateKeyRing,
+  KEY_PURPOSES,
+  parseKeyRing,
+} from "./key_ring.ts";
 
 const KEY_1 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const KEY_2 = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
@@ -69,7 +76,7 @@ Deno.test("derive() separates keys by ring key, purpose and context", async () =
 Deno.test("derive() gives the bytes that docs/reference/keys.md prints", async () => {
   const doc = await Deno.readTextFile(new URL("../docs/reference/keys.md", import.meta.url));
   const ring = parseKeyRing(RING);
-  for (const purpose of ["token", "session"] as const) {
+  for (const purpose of KEY_PURPOSES) {
     assert.ok(doc.includes(hex(await derive(ring, "k1", purpose))), purpose);
   }
 });

@@ -330,14 +330,15 @@ Deno.test("tools/call whose connection is closed before an answer ends as unknow
 
 /** Opens a session on a test server, then calls through a front that has the same key and another address. */
 async function callElsewhere(url: string) {
-  const sessionKey = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, [
+  const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, [
     "encrypt",
     "decrypt",
   ]);
+  const sessionKeys = { active: "k1", keys: new Map([["k1", key]]) };
   await using server = startServer();
-  const first = await startFront(upstreamOf(server.url), { sessionKey });
+  const first = await startFront(upstreamOf(server.url), { sessionKeys });
   await first.initialize();
-  const second = await startFront(upstreamOf(url), { sessionKey });
+  const second = await startFront(upstreamOf(url), { sessionKeys });
   second.session = first.session;
   second.gateway.needsDefinition = false;
   return await second.call("pay_invoice");

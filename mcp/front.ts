@@ -15,15 +15,14 @@ import {
   refuseForeignTypes,
 } from "./request_gate.ts";
 import { answerDelete, answerGet } from "./session_streams.ts";
-import { createSessions } from "./sessions.ts";
+import { createSessions, type SessionKeys } from "./sessions.ts";
 import type { ResolvedUpstream } from "./upstream_connection.ts";
 import { LEGACY_VERSIONS, modernVersion } from "./versions.ts";
 
 export interface McpFrontOptions extends HostRules {
   readonly upstreams: ReadonlyMap<string, ResolvedUpstream>;
   readonly gateway: CallGateway;
-  /** AES-GCM, 256 bits; every replica has the same. */
-  readonly sessionKey: CryptoKey;
+  readonly sessionKeys: SessionKeys;
   readonly maxBodyBytes: number;
   readonly decisionTimeoutMs: number;
   readonly nowMs: () => number;
@@ -61,7 +60,7 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
     gateway: options.gateway,
     catalogue,
     openStreams: new Set(),
-    sessions: createSessions(options.sessionKey, options.nowMs),
+    sessions: createSessions(options.sessionKeys, options.nowMs),
     sessionLifetimeSeconds: options.sessionLifetimeSeconds ?? DEFAULT_SESSION_SECONDS,
   };
   return {

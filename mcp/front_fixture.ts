@@ -211,13 +211,13 @@ export async function startFront(
   changes: Partial<McpFrontOptions> & { readonly gateway?: TestGateway } = {},
 ): Promise<TestClient> {
   const gateway = changes.gateway ?? allowAll();
-  const sessionKey = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, [
+  const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, [
     "encrypt",
     "decrypt",
   ]);
   const front = createMcpFront({
     upstreams: new Map([[upstream.name, upstream]]),
-    sessionKey,
+    sessionKeys: { active: "k1", keys: new Map([["k1", key]]) },
     allowedHosts: ["gateway.example"],
     isLoopbackListener: true,
     maxBodyBytes: 64 * 1024,

@@ -38,12 +38,26 @@ CREATE TABLE tenants (
 CREATE TABLE tokens (
   tenant text COLLATE "C" NOT NULL REFERENCES tenants,
   jti text COLLATE "C" NOT NULL,
+  kid text COLLATE "C" NOT NULL,
   block_id text COLLATE "C" NOT NULL,
   agent text COLLATE "C" NOT NULL,
   issued_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
   operator text NOT NULL,
   PRIMARY KEY (tenant, jti)
+);
+
+-- Says how many tokens end with a key.
+CREATE INDEX tokens_kid ON tokens (kid, expires_at);
+
+-- Which keys replicas have started with: never the keys, and fingerprints that say nothing about them. A key that was
+-- once active must be in every ring until it is retired.
+CREATE TABLE key_fingerprints (
+  kid text COLLATE "C" PRIMARY KEY,
+  fingerprint text COLLATE "C" NOT NULL CHECK (fingerprint ~ '^[0-9a-f]{32}$'),
+  first_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  activated_at timestamptz,
+  retired_at timestamptz
 );
 
 -- The counter's row is updated, and thus locked until commit, by whoever adds to the feed (a revocation, a kill switch or

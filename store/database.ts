@@ -57,7 +57,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     ? await openFolder(options)
     : openServer(parseDatabaseUrl(options.databaseUrl), options);
   try {
-    await withDeadline(refuseUnusable(opened.sql), START_TIMEOUT_MS);
+    await withDeadline(refuseUnusable(opened), START_TIMEOUT_MS);
   } catch (error) {
     await closeQuietly(opened);
     throw cannotOpen(opened.label, error);
@@ -151,9 +151,11 @@ function driverOptions(options: DatabaseOptions): postgres.Options<Record<string
   };
 }
 
-async function refuseUnusable(sql: postgres.Sql): Promise<void> {
-  const [row] = await sql<{ version: number; encoding: string }[]>`
-    SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding`;
+/** A server that is too old, stores other text, or may forget what it confirmed. PGlite never syncs and says so itself. */
+async function refuseUnusable({ sql, kind }: Opened): Promise<void> {
+  const [row] = await sql<{ version: number; encoding: string; fsync: string; pages: string }[]>`
+    SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding,
+      current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages`;
   if (row === undefined) throw new TypeError("Expected one row");
   if (row.version < OLDEST_VERSION) {
     const found = Math.floor(row.version / 10_000);
@@ -161,6 +163,13 @@ async function refuseUnusable(sql: postgres.Sql): Promise<void> {
   }
   if (row.encoding !== "UTF8") {
     throw new GatewayError("database_unavailable", `expected encoding "UTF8", got "${row.encoding}"`);
+  }
+  const unsafe = row.fsync !== "on" ? "fsync" : row.pages !== "on" ? "full_page_writes" : undefined;
+  if (kind === "postgres" && unsafe !== undefined) {
+    throw new GatewayError(
+      "database_unavailable",
+      `expected "${unsafe}" to be on: without it a decision that was confirmed can be lost`,
+    );
   }
 }
 

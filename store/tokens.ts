@@ -6,6 +6,8 @@ import { sqlOf } from "./transaction.ts";
 export interface TokenRow {
   readonly tenant: string;
   readonly jti: string;
+  /** Key that it was minted under. */
+  readonly kid: string;
   /** Block id of block 0. */
   readonly blockId: string;
   readonly agent: string;
@@ -25,9 +27,9 @@ export function createTokens(database: Database): TokensTable {
   return {
     insert: async (tx, row) => {
       await sqlOf(tx)`
-        INSERT INTO tokens (tenant, jti, block_id, agent, issued_at, expires_at, operator)
-        VALUES (${row.tenant}, ${row.jti}, ${row.blockId}, ${row.agent}, to_timestamp(${row.issuedAt}),
-          to_timestamp(${row.expiresAt}), ${row.operator})`;
+        INSERT INTO tokens (tenant, jti, kid, block_id, agent, issued_at, expires_at, operator)
+        VALUES (${row.tenant}, ${row.jti}, ${row.kid}, ${row.blockId}, ${row.agent},
+          to_timestamp(${row.issuedAt}), to_timestamp(${row.expiresAt}), ${row.operator})`;
     },
     findBlockId: async (tenant, jti) => {
       const [row] = await database.sql<{ block_id: string }[]>`

@@ -11,6 +11,8 @@ export interface GatewayOptions {
   readonly dataDir?: string;
   /** Absent: a free port of 127.0.0.1. */
   readonly port?: number;
+  /** Absent: the admin API has no listener of its own. */
+  readonly adminPort?: number;
   /** Further environment; INTENTGATE_* and DATABASE_URL of the caller's own environment are not passed on. */
   readonly env?: Readonly<Record<string, string>>;
   /** Program and first arguments; `serve` follows. Absent: `deno run -A main.ts`. */
@@ -52,6 +54,8 @@ export class GatewayProcess {
     readonly url: string,
     readonly dataDir: string,
     cleanUp: () => Promise<void>,
+    /** Where the admin API and `/readyz` are. */
+    readonly adminUrl: string = url,
   ) {
     this.#child = child;
     this.#cleanUp = cleanUp;
@@ -83,7 +87,7 @@ export class GatewayProcess {
 
   /** A request to the admin API as the root operator. */
   async api(method: string, path: string, body?: JsonObject): Promise<Response> {
-    return await fetch(`${this.url}${path}`, {
+    return await fetch(`${this.adminUrl}${path}`, {
       method,
       headers: {
         authorization: `Bearer ${await this.operatorToken()}`,
@@ -136,7 +140,7 @@ export class GatewayProcess {
         throw new GatewayExited(this.#ended.code, this.stdout, this.stderr);
       }
       try {
-        const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2000) });
+        const response = await fetch(`${this.adminUrl}/readyz`, { signal: AbortSignal.timeout(2000) });
         last = `${response.status} ${await response.text()}`;
         if (response.status === 200) return;
       } catch (error) {
@@ -173,6 +177,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     INTENTGATE_DATA_DIR: dataDir,
     ...options.env,
   };
+  const adminListen = options.adminPort === undefined ? undefined : `127.0.0.1:${options.adminPort}`;
+  if (adminListen !== undefined) Object.assign(env, { INTENTGATE_ADMIN_LISTEN: adminListen });
   if (options.databaseUrl !== undefined) Object.assign(env, { DATABASE_URL: options.databaseUrl });
   if (options.config !== undefined) {
     await Deno.writeTextFile(`${scratch}/config.json`, JSON.stringify(options.config));
@@ -194,6 +200,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     `http://${listen}`,
     dataDir,
     () => Deno.remove(scratch, { recursive: true }).catch(ignoreMissing),
+    adminListen === undefined ? undefined : `http://${adminListen}`,
   );
   try {
     await gateway.ready(options.readyTimeoutMs ?? 30_000);

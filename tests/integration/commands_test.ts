@@ -1,36 +1,10 @@
 /** The command line as a person uses it: arguments in, text and exit code out. */
 import assert from "node:assert/strict";
-import { gatewayFromSource, startGateway } from "../gateway_process.ts";
+import { intentgate } from "../command_line.ts";
+import { startGateway } from "../gateway_process.ts";
 import { createDatabaseTests } from "./databases.ts";
 
 const { test } = createDatabaseTests();
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function intentgate(
-  args: readonly string[],
-  env: Record<string, string> = {},
-  input = "",
-): Promise<Ran> {
-  const [program = "", ...first] = gatewayFromSource();
-  const child = new Deno.Command(program, {
-    args: [...first, ...args],
-    env: { INTENTGATE_DATA_DIR: "/nonexistent", ...env },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
-}
 
 Deno.test("help and version are there, and a wrong command line ends with 2 and a hint", async () => {
   const overview = await intentgate(["--help"]);
@@ -47,6 +21,10 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
       "kill engage",
       "kill release",
       "kill list",
+      "keys list",
+      "keys add",
+      "keys activate",
+      "keys retire",
       "operator create",
       "operator list",
       "operator delete",
@@ -76,6 +54,8 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
     [["kill", "engage", "--agent", "a", "--upstream", "u", "--reason", "x"], /Expected one of --all/],
     [["kill", "engage", "--all"], /Expected --reason TEXT/],
     [["kill", "release", "x", "--reason", "x"], /Expected the number of a switch, found "x"/],
+    [["keys", "ad"], /did you mean "keys add"\?/],
+    [["keys", "retire"], /Expected <kid>/],
     [["operator", "lst"], /did you mean "operator list"\?/],
     [["operator", "create", "alice", "--role", "viewer"], /Expected either --tenant NAME or --all-tenants/],
     [["operator", "create", "alice", "--all-tenants"], /Expected --role viewer, operator or admin/],

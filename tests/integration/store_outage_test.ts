@@ -106,3 +106,26 @@ testPostgres("connections do not wait for Nagle's delay", async (fixture) => {
   }
   assert.ok(performance.now() - started < 600, "a delayed acknowledgement would cost 40 ms each");
 });
+
+testPostgres("openDatabase() refuses a server that may forget what it confirmed", async (fixture) => {
+  const db = await fixture.open();
+  const set = async (name: string, value: "on" | "off") => {
+    await db.sql.unsafe(`ALTER SYSTEM SET ${name} = ${value}`);
+    await db.sql`SELECT pg_reload_conf()`;
+    const isSet = async () =>
+      (await open(fixture.databaseUrl ?? "").then((o) => o.close(), () => "refused")) === "refused";
+    for (let tries = 0; tries < 50 && await isSet() !== (value === "off"); tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  for (const name of ["fsync", "full_page_writes"]) {
+    await set(name, "off");
+    await refused(
+      fixture.databaseUrl ?? "",
+      "database_unavailable",
+      new RegExp(`expected "${name}" to be on`),
+    );
+    await set(name, "on");
+    await (await open(fixture.databaseUrl ?? "")).close();
+  }
+});

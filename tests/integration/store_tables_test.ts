@@ -35,6 +35,7 @@ test("tenants and tokens are remembered", async (fixture) => {
   const token = {
     tenant: "acme",
     jti: "j",
+    kid: "k1",
     blockId: "b",
     agent: "bot",
     issuedAt: 1_800_000_000,

@@ -1,0 +1,127 @@
+/** The listeners: what is behind them, and how they close without losing a call. */
+import type { Hono } from "hono";
+import type { KeyRing } from "../core/key_ring.ts";
+import { errorText, type Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { buildAdmin } from "./admin_parts.ts";
+import type { AuditParts } from "./audit_parts.ts";
+import type { Configuration } from "./configuration.ts";
+import type { GatewayParts } from "./gateway_parts.ts";
+import { httpApps, type ReadinessProbe } from "./http_app.ts";
+import { type ListenAddress, localUrl } from "./listener.ts";
+import { buildMcpFront } from "./mcp_parts.ts";
+import { readGauges } from "./metric_gauges.ts";
+import type { ReplicaLease } from "./replica_lease.ts";
+import type { StoreParts } from "./store_parts.ts";
+import { withinMs } from "./undo.ts";
+import type { ResolvedUpstreams } from "./upstreams.ts";
+
+const MAX_SHOWN_SWITCHES = 100;
+
+/** Everything behind the listeners. */
+export interface Parts {
+  readonly configuration: Configuration;
+  readonly ring: KeyRing;
+  readonly operatorToken: string;
+  readonly store: StoreParts;
+  readonly upstreams: ResolvedUpstreams;
+  readonly metrics: Metrics;
+  readonly audit: AuditParts;
+  readonly gateway: GatewayParts;
+  readonly lease: ReplicaLease;
+  readonly log: Log;
+}
+
+/** Opens the listeners: one for everybody, or with `adminAddress` one for agents and one for operators. */
+export async function openDoors(
+  parts: Parts,
+  address: ListenAddress,
+  adminAddress: ListenAddress | undefined,
+) {
+  const { store, metrics, audit, gateway, lease, log } = parts;
+  const sourceIps = new WeakMap<Request, string>();
+  const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
+  const state = { draining: false };
+  const front = await buildMcpFront({ ...parts, parts: gateway, address });
+  metrics.setGauges(() => readGauges({ store, audit, gateway, lease, front }));
+  const apps = httpApps({
+    ...{ sourceIpOf, probes: probesOf(store, gateway, lease, state) },
+    information: () => ({ kill_switches: engagedSwitches(gateway) }),
+    mcp: (request, upstream, sourceIp) => front.handle(request, upstream, sourceIp),
+    admin: buildAdmin({ ...parts, parts: gateway, sourceIpOf }),
+    metrics: () => ({ text: metrics.render(), contentType: metrics.contentType }),
+  }, adminAddress !== undefined);
+  const server = listen(apps.agents, address, sourceIps, log);
+  const adminServer = adminAddress && listen(apps.operators, adminAddress, sourceIps, log);
+  const url = localUrl({ ...address, port: server.addr.port });
+  return {
+    url,
+    adminUrl: adminServer === undefined ? url : localUrl({ ...adminAddress!, port: adminServer.addr.port }),
+    listening: {
+      listen: `${address.hostname}:${server.addr.port}`,
+      admin_listen: adminServer && `${adminServer.addr.hostname}:${adminServer.addr.port}`,
+    },
+    drain: async () => {
+      state.draining = true;
+      const closing = server.shutdown();
+      front.closeStreams();
+      await drainCalls(parts);
+      await withinMs(1_000, closing);
+      if (adminServer !== undefined) await withinMs(1_000, adminServer.shutdown());
+    },
+  };
+}
+
+/** Lets calls in flight end and writes what is still to be written, as far as the database takes it. */
+async function drainCalls({ configuration: { config }, audit, gateway }: Parts): Promise<void> {
+  await gateway.gateway.drain(config.drain_timeout_ms);
+  await audit.refusedAttempts.close();
+  await withinMs(config.database_timeout_ms, audit.appender.idle());
+  audit.outcomes.close();
+}
+
+function probesOf(
+  store: StoreParts,
+  gateway: GatewayParts,
+  lease: ReplicaLease,
+  state: { readonly draining: boolean },
+): readonly ReadinessProbe[] {
+  const must = (holds: boolean, otherwise: string) => {
+    if (!holds) throw new Error(otherwise);
+  };
+  return [
+    { part: "database", probe: () => store.db.ping() },
+    {
+      part: "revocations",
+      probe: () => must(gateway.revocations.isFresh(), "the feed was not read recently"),
+    },
+    { part: "lease", probe: () => lease.probe() },
+    { part: "accepting", probe: () => must(!state.draining, "the gateway is shutting down") },
+  ];
+}
+
+/** Scope and time only: whom a switch stops and why is for operators. */
+function engagedSwitches({ revocations }: GatewayParts) {
+  return revocations.engagedSwitches().slice(0, MAX_SHOWN_SWITCHES).map(({ scope, since }) => ({
+    scope,
+    since: Math.floor(since),
+  }));
+}
+
+function listen(
+  app: Hono,
+  address: ListenAddress,
+  sourceIps: WeakMap<Request, string>,
+  log: Log,
+): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({
+    ...{ hostname: address.hostname, port: address.port, onListen: () => {} },
+    onError: (error) => {
+      log("error", "A request met a fault", { error: errorText(error) });
+      return new Response(null, { status: 500 });
+    },
+  }, (request, info) => {
+    sourceIps.set(request, info.remoteAddr.hostname);
+    return app.fetch(request);
+  });
+}
