@@ -54,7 +54,9 @@ const DEFAULT_BODY_TIMEOUT_MS = 30_000;
 export function createMcpFront(options: McpFrontOptions): McpFront {
   const clock = { nowMs: options.nowMs, onUpstreamTime: options.onUpstreamTime };
   const ttl = options.catalogueTtlMs === undefined ? {} : { ttlMs: options.catalogueTtlMs };
-  const catalogue = createCatalogue({ ...clock, ...ttl, upstreams: options.upstreams });
+  // Ages go by a clock that never steps: a clock set back must not keep an old list alive.
+  const nowMs = () => performance.now();
+  const catalogue = createCatalogue({ ...clock, ...ttl, nowMs, upstreams: options.upstreams });
   const parts: FrontParts = {
     ...clock,
     gateway: options.gateway,
