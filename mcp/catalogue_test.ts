@@ -83,7 +83,7 @@ Deno.test("catalogue is read once for many calls, again after its time, and at m
 Deno.test("catalogue is read again after a change notice that passes a client by", async () => {
   await using server = startServer();
   let nowMs = Date.now();
-  const client = await startFront(upstreamOf(server.url), { nowMs: () => nowMs });
+  const client = await startFront(upstreamOf(server.url), { steadyMs: () => nowMs });
   await client.initialize();
   await client.call("read_invoice");
   assert.equal(lists(server), 1);

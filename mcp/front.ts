@@ -26,6 +26,8 @@ export interface McpFrontOptions extends HostRules {
   readonly maxBodyBytes: number;
   readonly decisionTimeoutMs: number;
   readonly nowMs: () => number;
+  /** A clock that never steps, for ages; `performance.now` unless a test has its own. */
+  readonly steadyMs?: () => number;
   /** Makes a UUIDv7. */
   readonly newId: () => string;
   readonly sessionLifetimeSeconds?: number;
@@ -55,7 +57,7 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
   const clock = { nowMs: options.nowMs, onUpstreamTime: options.onUpstreamTime };
   const ttl = options.catalogueTtlMs === undefined ? {} : { ttlMs: options.catalogueTtlMs };
   // Ages go by a clock that never steps: a clock set back must not keep an old list alive.
-  const nowMs = () => performance.now();
+  const nowMs = options.steadyMs ?? (() => performance.now());
   const catalogue = createCatalogue({ ...clock, ...ttl, nowMs, upstreams: options.upstreams });
   const parts: FrontParts = {
     ...clock,
