@@ -52,7 +52,7 @@ Deno.test("a switch is released once, with a reason, and the list shows what is 
   const released = await ask(`${PATH}/1/release`, { reason: "found" });
   assert.equal(released.status, 200);
   assert.deepEqual(await released.json(), { number: 1, scope: "agent", tenant: "acme", value: "a" });
-  for (const number of ["1", "99", "0", "-1", "1.5", "x", "9".repeat(30)]) {
+  for (const number of ["1", "99", "0", "-1", "1.5", "0x2", "%202", "02", "x", "9".repeat(30)]) {
     const answer = await ask(`${PATH}/${number}/release`, { reason: "x" });
     assert.equal((await answer.json()).type, "urn:intentgate:problem:unknown_kill_switch", number);
     assert.equal(answer.status, 404);

@@ -105,6 +105,8 @@ Deno.test("a kill switch stops until its release, again when engaged again, and 
     [{ number: 8, effect: "release", releases: 4 }, undefined, []],
   ];
   const { feed, state } = feedOf([]);
+  let heard = 0;
+  feed.onEngaged(() => heard++);
   await feed.start();
   for (const [row, scope, engaged] of steps) {
     state.rows.push(row);
@@ -114,5 +116,6 @@ Deno.test("a kill switch stops until its release, again when engaged again, and 
     assert.deepEqual(feed.engagedSwitches().map(({ number }) => number), engaged);
     assert.equal(feed.isRevoked({ ...subject, agent: "b" }), "agent");
   }
+  assert.equal(heard, 3, "once for each engaged switch");
   await feed.close();
 });

@@ -43,6 +43,7 @@ export async function openDoors(
   const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
   const state = { draining: false };
   const front = await buildMcpFront({ ...parts, parts: gateway, address });
+  gateway.revocations.onEngaged(() => front.closeStreams()); // clients open new ones, and are then refused or not
   metrics.setGauges(() => readGauges({ store, audit, gateway, lease, front }));
   const apps = httpApps({
     ...{ sourceIpOf, probes: probesOf(store, gateway, lease, state) },

@@ -20,7 +20,7 @@ export const killEngage: Command = {
     "  --all              every call of every tenant",
     "  --tenant NAME      every call of the tenant",
     "  --upstream NAME    every call to the upstream; with --tenant only that tenant's",
-    "  --agent NAME       every call of the agent of --tenant",
+    "  --agent NAME       every call of the agent; needs --tenant",
     "  --reason TEXT      why; stands in the audit chain",
     CONNECTION_USAGE,
   ].join("\n"),
@@ -101,7 +101,9 @@ function targetOf(values: {
   const narrowed = tenant === undefined ? {} : { tenant };
   if (upstream !== undefined) return { scope: "upstream", value: upstream, ...narrowed };
   if (agent === undefined) return { scope: "tenant", ...narrowed };
-  return { scope: "agent", value: agent, tenant: tenant ?? "default" };
+  // No default here: a switch for the agent of the wrong tenant would look like one that works.
+  if (tenant === undefined) throw new UsageError("Expected --tenant NAME beside --agent NAME");
+  return { scope: "agent", value: agent, tenant };
 }
 
 function describe({ scope, tenant, value }: JsonObject): string {

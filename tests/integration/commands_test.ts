@@ -52,6 +52,7 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
     [["kill", "engage", "--reason", "x"], /Expected one of --all/],
     [["kill", "engage", "--all", "--tenant", "a", "--reason", "x"], /Expected one of --all/],
     [["kill", "engage", "--agent", "a", "--upstream", "u", "--reason", "x"], /Expected one of --all/],
+    [["kill", "engage", "--agent", "a", "--reason", "x"], /Expected --tenant NAME beside --agent NAME/],
     [["kill", "engage", "--all"], /Expected --reason TEXT/],
     [["kill", "release", "x", "--reason", "x"], /Expected the number of a switch, found "x"/],
     [["keys", "ad"], /did you mean "keys add"\?/],

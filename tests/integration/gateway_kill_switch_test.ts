@@ -96,6 +96,62 @@ test("a switch that was engaged before a start holds from the first call on", as
   await upstream.close();
 });
 
+/** An upstream whose sessions have a stream that never ends by itself. */
+function startStreamServer() {
+  const abort = new AbortController();
+  const server = Deno.serve({
+    ...{ hostname: "127.0.0.1", port: 0, signal: abort.signal, onListen: () => {} },
+  }, async (request) => {
+    if (request.method === "GET") {
+      const body = new ReadableStream({
+        start: (out) => out.enqueue(new TextEncoder().encode(": open\n\n")),
+      });
+      return new Response(body, { headers: { "content-type": "text/event-stream" } });
+    }
+    const { id } = await request.json();
+    if (id === undefined) return new Response(null, { status: 202 });
+    const result = {
+      ...{ protocolVersion: "2025-11-25", capabilities: {} },
+      serverInfo: { name: "streams", version: "0" },
+    };
+    return Response.json({ jsonrpc: "2.0", id, result }, { headers: { "mcp-session-id": "s" } });
+  });
+  const close = async () => {
+    abort.abort();
+    await server.finished;
+  };
+  return { url: `http://127.0.0.1:${server.addr.port}/mcp`, close };
+}
+
+test("a kill switch ends open streams, and only what it names cannot open another", async (fixture) => {
+  const upstream = startStreamServer();
+  await using gateway = await start(fixture, { config: { upstreams: { streams: { url: upstream.url } } } });
+  const agents = [];
+  for (const name of ["one", "two"]) {
+    const { token } = await gateway.mint({ tenant: "default", agent: name, ttl_seconds: 600 });
+    agents.push(await Agent.connect(gateway.url, "streams", token));
+  }
+  const open = (agent: Agent | undefined) =>
+    fetch(agent?.url ?? "", {
+      headers: {
+        ...{ accept: "text/event-stream", authorization: `Bearer ${agent?.token}` },
+        "mcp-session-id": agent?.session ?? "",
+      },
+    });
+  const streams = await Promise.all(agents.map(open));
+  assert.deepEqual(streams.map(({ status }) => status), [200, 200]);
+  const engagedAt = performance.now();
+  await engage(gateway, { scope: "agent", tenant: "default", value: "one" });
+  await Promise.all(streams.map((stream) => stream.text().catch(() => "cut off")));
+  assert.ok(performance.now() - engagedAt < 2_000);
+  const refused = await open(agents[0]);
+  assert.equal((await refused.json()).error.data.code, "kill_switch_engaged");
+  const again = await open(agents[1]);
+  assert.equal(again.headers.get("content-type"), "text/event-stream");
+  await again.body?.cancel();
+  await upstream.close();
+});
+
 testPostgres(
   "a switch engaged and released on one replica holds on the other within a second",
   async (fixture) => {
