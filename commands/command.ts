@@ -45,9 +45,26 @@ export function parseOptions<const Options extends ParseArgsOptionsConfig>(
   return parsed;
 }
 
+/**
+ * `--jti -x` as `--jti=-x`: identifiers in base64url may begin with a dash, and whoever pastes one means a value. What
+ * follows is taken for another option only when it is one.
+ */
+function joinValues(args: readonly string[], options: ParseArgsOptionsConfig): string[] {
+  const joined: string[] = [];
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
+    const value = args[index + 1];
+    const takesValue = arg.startsWith("--") && options[arg.slice(2)]?.type === "string";
+    const isValue = value?.startsWith("-") === true && options[value.slice(2).split("=")[0]!] === undefined;
+    if (takesValue && isValue) joined.push(`${arg}=${args[++index]}`);
+    else joined.push(arg);
+  }
+  return joined;
+}
+
 function parse<const Options extends ParseArgsOptionsConfig>(args: readonly string[], options: Options) {
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    return parseArgs({ args: joinValues(args, options), options, allowPositionals: true, strict: true });
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message.split(". To specify")[0] ?? "");
     throw error;

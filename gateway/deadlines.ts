@@ -32,6 +32,12 @@ export function createDeadlines({ nowMs, tickMs = 10 }: DeadlinesOptions): Deadl
     }
     timer = waiting.size > 0 ? setTimeout(tick, tickMs) : undefined;
   };
+  const leave = (entry: Waiting) => {
+    waiting.delete(entry);
+    if (waiting.size > 0) return;
+    clearTimeout(timer);
+    timer = undefined;
+  };
   return {
     race: <T>(work: Promise<T>, deadlineMs: number, late: () => unknown): Promise<T> =>
       new Promise<T>((resolve, reject) => {
@@ -41,11 +47,11 @@ export function createDeadlines({ nowMs, tickMs = 10 }: DeadlinesOptions): Deadl
         timer ??= setTimeout(tick, tickMs);
         work.then(
           (value) => {
-            waiting.delete(entry);
+            leave(entry);
             resolve(value);
           },
           (error) => {
-            waiting.delete(entry);
+            leave(entry);
             reject(error);
           },
         );

@@ -36,9 +36,10 @@ async function callTool(
     method: "initialize",
     params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo },
   });
-  assert.equal(opened.status, 200, await opened.text());
+  const said = await opened.text();
+  assert.equal(opened.status, 200, said);
   const session = opened.headers.get("mcp-session-id");
-  assert.ok(session, "initialize opens a session");
+  assert.ok(session, `initialize opens no session: ${said}\n${gateway.stderr}`);
   await (await post({ method: "notifications/initialized" }, session)).text();
   const answer = await post({ id: 2, method: "tools/call", params: { name, arguments: args } }, session);
   const text = await answer.text();
