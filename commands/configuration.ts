@@ -122,8 +122,13 @@ function issueText(issue: z.core.$ZodIssue, value: unknown): string[] {
     (inner, part) => isJsonObject(inner) || Array.isArray(inner) ? Reflect.get(inner, part) : undefined,
     value,
   );
-  const shown = found === undefined ? "nothing" : JSON.stringify(found)?.slice(0, 100);
+  const shown = found === undefined ? "nothing" : withoutUserInfo(JSON.stringify(found) ?? "").slice(0, 100);
   return [`${at}${issue.message}, found ${shown}`];
+}
+
+/** What stands before the @ of a URL is a credential and not to be repeated. */
+function withoutUserInfo(text: string): string {
+  return text.replaceAll(/:\/\/[^/?#"]*@/g, "://***@");
 }
 
 function knownMembers(path: readonly PropertyKey[]): readonly string[] {

@@ -54,6 +54,11 @@ Deno.test("loadConfiguration() says what it expected and what came", async () =>
     await refusal({ INTENTGATE_CONFIG: "c" }, { c: upstreams });
   }
   await refusal({ INTENTGATE_CONFIG: "c" }, { c: '{"upstreams":{"erp":{"url":"ftp://x/"}}}' });
+  const secret = await refusal({ INTENTGATE_CONFIG: "c" }, {
+    c: '{"upstreams":{"erp":{"url":"http://u:hunter2@x/"}}}',
+  });
+  assert.match(secret, /put credentials into "headers"/);
+  assert.equal(secret.includes("hunter2"), false);
   await refusal({ INTENTGATE_CONFIG: "missing" });
   await refusal({ INTENTGATE_CONFIG: "c" }, { c: "a: [" });
   await refusal({ INTENTGATE_CONFIG: "c" }, { c: "a: 1\na: 2" });

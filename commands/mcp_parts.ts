@@ -32,6 +32,8 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront>
     ...{ maxBodyBytes: config.max_body_bytes, decisionTimeoutMs: config.decision_timeout_ms },
     ...{ nowMs: () => Date.now(), newId },
     onUpstreamTime: (seconds) => options.metrics.upstream(seconds),
+    onNoAnswer: (upstream, error) =>
+      log("warn", "An upstream did not answer", { upstream, error: errorText(error) }),
     onFault: (error) => log("error", "The MCP front met a fault", { error: errorText(error) }),
   });
 }

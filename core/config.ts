@@ -33,7 +33,9 @@ const secretSource = z.strictObject({
 export type SecretSource = z.infer<typeof secretSource>;
 
 const upstream = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }).describe("MCP endpoint of the tool server (Streamable HTTP)."),
+  url: z.url({ protocol: /^https?$/ })
+    .refine((url) => !/^[a-z]+:\/\/[^/?#]*@/i.test(url), 'put credentials into "headers", not into the URL')
+    .describe("MCP endpoint of the tool server (Streamable HTTP)."),
   tenants: z.array(z.union([z.literal("*"), tenantName])).min(1).default(["*"])
     .describe('Tenants that may use it; "*" is every tenant.'),
   headers: z.record(headerName, secretSource).default({})

@@ -35,6 +35,8 @@ export interface McpFrontOptions extends HostRules {
   readonly catalogueTtlMs?: number;
   /** Called with the duration of each exchange with an upstream. */
   readonly onUpstreamTime?: (seconds: number) => void;
+  /** Called with the name of an upstream that did not answer, and what the runtime said. */
+  readonly onNoAnswer?: (upstream: string, error: unknown) => void;
   /** Called with what no answer may tell: a fault inside the front. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -54,7 +56,8 @@ const DEFAULT_BODY_TIMEOUT_MS = 30_000;
 
 /** Makes the front; nothing is contacted until a request arrives. */
 export function createMcpFront(options: McpFrontOptions): McpFront {
-  const clock = { nowMs: options.nowMs, onUpstreamTime: options.onUpstreamTime };
+  const { onUpstreamTime, onNoAnswer } = options;
+  const clock = { nowMs: options.nowMs, onUpstreamTime, onNoAnswer };
   const ttl = options.catalogueTtlMs === undefined ? {} : { ttlMs: options.catalogueTtlMs };
   // Ages go by a clock that never steps: a clock set back must not keep an old list alive.
   const nowMs = options.steadyMs ?? (() => performance.now());

@@ -36,6 +36,8 @@ export interface UpstreamRequest {
 export interface ExchangeClock {
   readonly nowMs: () => number;
   readonly onUpstreamTime?: ((seconds: number) => void) | undefined;
+  /** Called with what the runtime said when no answer began; agents learn only a code. */
+  readonly onNoAnswer?: ((upstream: string, error: unknown) => void) | undefined;
 }
 
 /** Trace context only; everything else an agent sends stays here. */
@@ -69,6 +71,7 @@ export async function exchangeWith(
     return new Exchange(response, deadline, maxBytes, () => clock.nowMs() - startedMs, end);
   } catch (error) {
     const failure = fetchFailure(error, deadline);
+    clock.onNoAnswer?.(upstream.name, error);
     end();
     throw failure;
   }
