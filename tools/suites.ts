@@ -14,7 +14,7 @@ export interface Suite {
   run(): Promise<SuiteResult>;
 }
 
-const SUITE_TIMEOUT_MS = 10 * 60_000;
+const SUITE_TIMEOUT_MS = 30 * 60_000;
 /** The folder tests/long takes about a quarter of an hour when nothing else runs. */
 const LONG_TIMEOUT_MS = 60 * 60_000;
 
