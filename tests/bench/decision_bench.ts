@@ -132,7 +132,7 @@ Deno.bench("from bytes to a frozen call", () => {
   newCall();
 });
 
-Deno.bench("capability check, token in the cache", async (bench) => {
+Deno.bench("capability check, token in the cache, 100 times", async (bench) => {
   const { token, pipeline } = await prepared;
   const call = newCall();
   pipeline.attachments.attachCredential(call, token);
@@ -143,7 +143,7 @@ Deno.bench("capability check, token in the cache", async (bench) => {
   bench.end();
 });
 
-Deno.bench("all checks", async (bench) => {
+Deno.bench("all checks, 100 times", async (bench) => {
   const { token, pipeline } = await prepared;
   const call = newCall();
   pipeline.attachments.attachCredential(call, token);
@@ -158,7 +158,7 @@ Deno.bench("all checks", async (bench) => {
   bench.end();
 });
 
-Deno.bench("canonical decision event", async (bench) => {
+Deno.bench("canonical decision event, 100 times", async (bench) => {
   const { token, pipeline } = await prepared;
   const call = newCall();
   pipeline.attachments.attachCredential(call, token);
@@ -180,7 +180,7 @@ Deno.bench("canonical decision event", async (bench) => {
   bench.end();
 });
 
-Deno.bench("a whole allowed call, without database and upstream", async (bench) => {
+Deno.bench("100 allowed calls, without database and upstream", async (bench) => {
   const { token, gateway } = await prepared;
   bench.start();
   for (let index = 0; index < 100; index++) await gateway.handle(newCall(), token, route);
