@@ -8,6 +8,7 @@ import { principalOf } from "../core/principal.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON, UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
 import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer, Refusal } from "../mcp/port.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Stage } from "../plugins/loading.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts";
 import type { Recorder } from "./recorder.ts";
@@ -60,7 +61,7 @@ export function createCallGateway(options: CallGatewayOptions): RunningGateway {
 class Gateway {
   readonly #options: CallGatewayOptions;
   readonly #runOptions: RunOptions;
-  readonly #forwarding = new Map<string, { allowed: AllowedCall; done: Promise<void> }>();
+  readonly #forwarding = new Map<string, AllowedCall>();
   /** Calls whose checks already know how they ended: a commit confirmed late must not tell them twice. */
   readonly #settled = new WeakSet<ToolCall>();
   #handling = 0;
@@ -102,7 +103,7 @@ class Gateway {
     }
     const left = [...this.#forwarding.values()];
     await Promise.all(
-      left.map(({ allowed }) =>
+      left.map((allowed) =>
         this.#options.outcomes.finish(allowed, { kind: "unknown", code: "shutdown" }, [])
       ),
     );
@@ -168,7 +169,7 @@ class Gateway {
     const run = addFact(established.run, "tool", toolFact(definition));
     const result = await runStages(snapshot.stages.slice(1), call, run, this.#runOptions);
     if (result.kind === "ended") {
-      await this.#settle(call, snapshot, { kind: "not_forwarded" });
+      await this.#settle(call, passedStages(snapshot, result.decision), { kind: "not_forwarded" });
       return await this.#refuse(call, result.decision, principal, snapshot, definition);
     }
     const decision: Decision = { decision: "allow", trail: result.run.trail, facts: result.run.facts };
@@ -202,6 +203,7 @@ class Gateway {
       replica_id: this.#options.replicaId,
     } as const;
     const allowed: AllowedCall = { call, principal, settingsVersion: snapshot.settingsVersion };
+    const passed = passedStages(snapshot, decision);
     outcomes.begin(call.id);
     try {
       const result = await recorder.record({
@@ -209,10 +211,11 @@ class Gateway {
         settingsVersion: snapshot.settingsVersion,
         conditions: [open, ...attached.map(({ condition }) => condition)],
       }, (late) => {
-        if (late.status === "appended") void this.#finish(allowed, snapshot, LATE);
+        if (late.status === "appended") void this.#finish(allowed, passed, LATE);
       });
       if (result.status === "conflict") {
         outcomes.abandon(call.id);
+        await this.#settle(call, passed, { kind: "not_forwarded" });
         const attached = attachments.conditionsOf(call)[result.condition - 1];
         const refusal = result.full === true ? attached?.refusalWhenFull : attached?.refusal;
         return await this.#conflict(call, decision, principal, snapshot, definition, refusal);
@@ -220,42 +223,43 @@ class Gateway {
     } catch (error) {
       outcomes.abandon(call.id);
       this.#options.onFault("audit", call, error);
-      await this.#settle(call, snapshot, { kind: "not_forwarded" });
+      await this.#settle(call, passed, { kind: "not_forwarded" });
       return fault(call, "audit_unavailable", "The decision could not be recorded");
     }
     this.#options.onDecision?.("allow", "none");
-    return await this.#forward(allowed, snapshot, route);
+    return await this.#forward(allowed, passed, route);
   }
 
-  async #forward(allowed: AllowedCall, snapshot: Snapshot, route: CallRoute): Promise<GatewayAnswer> {
+  async #forward(allowed: AllowedCall, passed: readonly Stage[], route: CallRoute): Promise<GatewayAnswer> {
     const { call } = allowed;
     if (this.#draining) {
-      await this.#finish(allowed, snapshot, { kind: "not_forwarded", code: "shutdown" });
+      await this.#finish(allowed, passed, { kind: "not_forwarded", code: "shutdown" });
       return fault(call, "shutting_down", "The gateway is shutting down");
     }
     if (route.isGone()) {
-      await this.#finish(allowed, snapshot, { kind: "not_forwarded", code: "client_gone" });
+      await this.#finish(allowed, passed, { kind: "not_forwarded", code: "client_gone" });
       return fault(call, "client_gone", "The client went away before the call was forwarded");
     }
     const forwarded = await route.forward();
-    const done = forwarded.ending
-      .then((ending) => this.#finish(allowed, snapshot, ending))
+    this.#forwarding.set(call.id, allowed);
+    forwarded.ending
+      .then((ending) => this.#finish(allowed, passed, ending))
       // Nobody waits for this promise: what it throws would end the process. The sweeper writes what is owed.
       .catch((error) => this.#options.onFault("outcome", call, error))
       .finally(() => this.#forwarding.delete(call.id));
-    this.#forwarding.set(call.id, { allowed, done });
     return { kind: "forwarded", response: forwarded.response };
   }
 
-  async #finish(allowed: AllowedCall, snapshot: Snapshot, ending: CallEnding): Promise<void> {
-    await this.#settle(allowed.call, snapshot, ending);
+  async #finish(allowed: AllowedCall, passed: readonly Stage[], ending: CallEnding): Promise<void> {
+    await this.#settle(allowed.call, passed, ending);
     await this.#options.outcomes.finish(allowed, ending, this.#options.attachments.effectsOf(allowed.call));
   }
 
-  async #settle(call: ToolCall, snapshot: Snapshot, ending: CallEnding): Promise<void> {
+  /** Tells the checks that passed the call how it ended, in reverse order and once. */
+  async #settle(call: ToolCall, passed: readonly Stage[], ending: CallEnding): Promise<void> {
     if (this.#settled.has(call)) return;
     this.#settled.add(call);
-    for (const stage of snapshot.stages.toReversed()) {
+    for (const stage of passed.toReversed()) {
       try {
         await stage.check.settle?.(call, {
           kind: ending.kind,
@@ -340,6 +344,13 @@ function admissionOf(principal: Principal): Admission {
   const rootBlockId = principal.blockIds[0];
   if (rootBlockId === undefined) throw new TypeError("A principal has at least one block id");
   return { tenant: principal.tenant, agent: principal.agent, rootBlockId, expiresAt: principal.expiresAt };
+}
+
+/** The stages that passed the call: those that skipped it, refused it or never saw it have nothing to settle. */
+function passedStages(snapshot: Snapshot, { trail }: Decision): readonly Stage[] {
+  return snapshot.stages.filter((stage) =>
+    trail.some((entry) => entry.check === stage.name && entry.verdict === "pass")
+  );
 }
 
 /** The one answer for what does not exist and for what the caller may not see; the trail keeps the truth. */

@@ -3,7 +3,7 @@ import { createAppender } from "../audit/appender.ts";
 import { createRefusedAttempts, type RefusedAttempt } from "../audit/refused_attempts.ts";
 import { type CallAttachments, createCallAttachments } from "../core/attachments.ts";
 import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
-import type { ToolCall, ToolDefinition } from "../core/call.ts";
+import type { ToolCall, ToolDefinition, Verdict } from "../core/call.ts";
 import type { JsonObject } from "../core/json.ts";
 import { principalFacts, principalOf } from "../core/principal.ts";
 import type { CallRoute, ForwardEnding } from "../mcp/port.ts";
@@ -190,6 +190,34 @@ Deno.test("handle() turns a failed condition into the refusal of the check that 
   ]);
   assert.deepEqual(w.kinds(), ["block"]);
   assert.equal(state.forwarded, 0);
+});
+
+Deno.test("only checks that passed a call are told how it ended, also when it is refused after them", async () => {
+  const verdicts: Verdict[] = [
+    { kind: "skip", reason: "not mine" },
+    { kind: "block", code: "no", reason: "No" },
+    { kind: "escalate", reason: "Ask" },
+  ];
+  for (const verdict of verdicts) {
+    const told: string[] = [];
+    const second: Check = { run: () => verdict, settle: (_call, ending) => void told.push(ending.kind) };
+    const w = world({ second });
+    const { route: way, state } = route();
+    await w.gateway.handle(w.call(), "good", way);
+    state.end({ kind: "ok", upstreamMs: 1 });
+    await soon();
+    assert.deepEqual(told, []);
+    assert.equal(w.settled.length, 1);
+  }
+  const conflict = (entry: AuditEntry): Promise<AppendResult> =>
+    Promise.resolve(
+      entry.conditions.length > 0
+        ? { status: "conflict", condition: 0 }
+        : { status: "appended", seq: 1, hash: "" },
+    );
+  const w = world({ appendResult: conflict });
+  await w.gateway.handle(w.call(), "good", route().route);
+  assert.deepEqual(w.settled, ["second not_forwarded", "first not_forwarded"]);
 });
 
 Deno.test("handle() gives an unknown tool and an unusable upstream one answer, and keeps the truth in the trail", async () => {
