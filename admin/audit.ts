@@ -6,6 +6,7 @@ import { tenantName } from "../core/config.ts";
 import { access } from "./access.ts";
 import { readQuery, wholeNumber } from "./body.ts";
 import { type AdminApp, type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
+import { nextAfter } from "./paging.ts";
 
 /** Chains that are no tenant's. */
 const INSTALLATION_CHAINS = [UNVERIFIED_CHAIN, INSTALLATION_CHAIN] as const;
@@ -31,11 +32,10 @@ export function auditRoutes(environment: AdminEnvironment, reader: ChainReader):
     await requireChain(environment, context.get("operator"), query.tenant);
     const rows = await reader.read(query.tenant, query.after, query.limit);
     const events = rows.map((row) => ({ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) }));
-    const last = rows.at(-1)?.seq;
     return context.json({
       tenant: query.tenant,
       events,
-      next_after: rows.length === query.limit ? last ?? null : null,
+      next_after: nextAfter(rows, query.limit, (row) => row.seq),
     });
   });
   app.get("/verify", access("viewer", "tenant"), async (context) => {

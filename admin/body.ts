@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import * as z from "zod";
+import { concatBytes } from "../core/bytes.ts";
 import { parseStrictJsonBytes, StrictJsonError } from "../core/strict_json.ts";
 import { invalid, ProblemError } from "./problem.ts";
 
@@ -77,11 +78,5 @@ async function readBounded(stream: ReadableStream<Uint8Array> | null): Promise<U
     }
     chunks.push(chunk);
   }
-  const body = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return body;
+  return concatBytes(chunks);
 }

@@ -15,6 +15,7 @@ import {
   requireTenant,
 } from "./environment.ts";
 import { actsFor } from "./operator.ts";
+import { nextAfter } from "./paging.ts";
 import { ProblemError } from "./problem.ts";
 
 /** One engaged switch, as `store/kill_switches.ts` keeps it. */
@@ -79,8 +80,10 @@ export function killSwitchRoutes(environment: AdminEnvironment, store: KillSwitc
     const { after, limit } = readQuery(context, engagedQuery);
     const { tenants } = context.get("operator");
     const rows = await store.engaged(after, limit, tenants === "*" ? undefined : tenants);
-    const nextAfter = rows.length === limit ? rows.at(-1)?.number ?? null : null;
-    return context.json({ kill_switches: rows.map(shown), next_after: nextAfter });
+    return context.json({
+      kill_switches: rows.map(shown),
+      next_after: nextAfter(rows, limit, (row) => row.number),
+    });
   });
   app.post("/", access("operator", "tenant"), async (context) => {
     const body = await readBody(context, engageBody);

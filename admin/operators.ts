@@ -10,6 +10,7 @@ import { access } from "./access.ts";
 import { readBody, readQuery, wholeNumber } from "./body.ts";
 import { type AdminApp, type AdminEnvironment, type AdminVariables, changeEntry } from "./environment.ts";
 import { operatorDigest } from "./operator.ts";
+import { nextAfter } from "./paging.ts";
 import { ProblemError } from "./problem.ts";
 
 /** One named operator, as it is listed. Times are epoch seconds. */
@@ -75,8 +76,7 @@ export function operatorRoutes(environment: AdminEnvironment, store: OperatorSto
   app.get("/", access("admin", "all"), async (context) => {
     const { after, limit } = readQuery(context, listQuery);
     const rows = await store.list(after, limit);
-    const nextAfter = rows.length === limit ? rows.at(-1)?.id ?? null : null;
-    return context.json({ operators: rows.map(shown), next_after: nextAfter });
+    return context.json({ operators: rows.map(shown), next_after: nextAfter(rows, limit, (row) => row.id) });
   });
   app.delete("/:id", access("admin", "all"), async (context) => {
     const id = context.req.param("id");

@@ -12,6 +12,7 @@ import {
   changeEntry,
   requireTenant,
 } from "./environment.ts";
+import { nextAfter } from "./paging.ts";
 import { ProblemError } from "./problem.ts";
 
 /** One tenant with its settings. `createdAt` in epoch seconds. */
@@ -62,8 +63,7 @@ export function tenantRoutes(environment: AdminEnvironment, store: TenantStore):
     const { after, limit } = readQuery(context, listQuery);
     const { tenants } = context.get("operator");
     const rows = await store.page(after, limit, tenants === "*" ? undefined : tenants);
-    const nextAfter = rows.length === limit ? rows.at(-1)?.name ?? null : null;
-    return context.json({ tenants: rows.map(shown), next_after: nextAfter });
+    return context.json({ tenants: rows.map(shown), next_after: nextAfter(rows, limit, (row) => row.name) });
   });
   app.get("/:name", access("viewer", "tenant"), async (context) => {
     return context.json(

@@ -3,7 +3,7 @@ import { withDecision } from "./answer.ts";
 import { type Arrival, type FrontParts, mayUse, SessionClaim, upstreamRefusalText } from "./arrival.ts";
 import { parseToolCallParams, type RequestMessage } from "./message.ts";
 import type { CallRoute, Forwarded } from "./port.ts";
-import { refusalResponse } from "./refusals.ts";
+import { jsonText, refusalResponse } from "./refusals.ts";
 import type { Session } from "./sessions.ts";
 import { toolCallOf } from "./tool_call.ts";
 import { UpstreamFailure } from "./upstream_connection.ts";
@@ -65,8 +65,6 @@ function withDecisionOf(arrival: Arrival): (answer: Parameters<typeof withDecisi
 
 function notForwarded(arrival: Arrival, message: RequestMessage): Forwarded {
   const failure = new UpstreamFailure("upstream_failed", "no_session");
-  const response = new Response(upstreamRefusalText(arrival, failure, message.id), {
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
+  const response = jsonText(upstreamRefusalText(arrival, failure, message.id));
   return { response, ending: Promise.resolve({ kind: "not_forwarded", code: failure.code, upstreamMs: 0 }) };
 }

@@ -5,7 +5,7 @@ import { admit, type Arrival, type FrontParts, SessionClaim, upstreamRefusalText
 import { initializeBody, negotiatedVersion, withToolsOnly } from "./handshake.ts";
 import type { Message, NotificationMessage, RequestMessage } from "./message.ts";
 import type { Admission, Admitted } from "./port.ts";
-import { type MessageId, refusalMessage, RPC, rpcError, sessionNotFound } from "./refusals.ts";
+import { jsonText, type MessageId, refusalMessage, RPC, rpcError, sessionNotFound } from "./refusals.ts";
 import { relayErrorStatus } from "./relay.ts";
 import { filterToolList } from "./tool_list.ts";
 import {
@@ -14,7 +14,7 @@ import {
   type ResolvedUpstream,
   UpstreamFailure,
 } from "./upstream_connection.ts";
-import { type Destination, relayRequest } from "./upstream_request.ts";
+import { type Destination, relayRequest, sendMessage } from "./upstream_request.ts";
 import { LEGACY_VERSIONS, modernVersion } from "./versions.ts";
 
 /** Answers every message but a legacy `tools/call`. */
@@ -154,13 +154,7 @@ async function passNotification(
   to: Destination,
 ): Promise<Response> {
   try {
-    const exchange = await exchangeWith(to.upstream, {
-      method: "POST",
-      body: message.bytes,
-      agentHeaders: arrival.request.headers,
-      sessionId: to.session.upstreamSessionId,
-      protocolVersion: arrival.protocolVersion,
-    }, parts);
+    const exchange = await sendMessage(parts, arrival, message, to);
     await exchange.drain();
     if (exchange.status < 300) return new Response(null, { status: 202 });
     if (exchange.status === 404) return sessionNotFound(null);
@@ -169,11 +163,4 @@ async function passNotification(
     if (!(error instanceof UpstreamFailure)) throw error;
     return jsonText(upstreamRefusalText(arrival, error, null), 502);
   }
-}
-
-function jsonText(text: string, status = 200): Response {
-  return new Response(text, {
-    status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
 }

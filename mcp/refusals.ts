@@ -114,7 +114,12 @@ function unauthenticated(refusal: Refusal, id: MessageId | null, hasCredential: 
 }
 
 function json(message: JsonObject, status = 200): Response {
-  return new Response(JSON.stringify(message), {
+  return jsonText(JSON.stringify(message), status);
+}
+
+/** A message that is text already, as the body of an answer. */
+export function jsonText(text: string, status = 200): Response {
+  return new Response(text, {
     status,
     headers: { "content-type": "application/json", "cache-control": "no-store" },
   });

@@ -9,7 +9,7 @@ import {
 } from "./answer.ts";
 import { eventText, eventTextWithData, EventWriter, isComment, type StreamEvent } from "./event_stream.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
-import { type MessageId, sessionNotFound } from "./refusals.ts";
+import { jsonText, type MessageId, sessionNotFound } from "./refusals.ts";
 import { type Exchange, UpstreamFailure } from "./upstream_connection.ts";
 
 /** What is done with the answer to one request. */
@@ -43,7 +43,7 @@ export async function relayAnswer(
     if (exchange.contentType === "text/event-stream") return streamAnswer(exchange, plan);
     const answer = await readJsonAnswer(exchange, plan.id);
     const ending = endingOf(answer, exchange);
-    return { response: jsonResponse(await edited(answer, plan, exchange)), ending: Promise.resolve(ending) };
+    return { response: jsonText(await edited(answer, plan, exchange)), ending: Promise.resolve(ending) };
   } catch (error) {
     const failure = asFailure(error, exchange);
     const ending = failureEnding(failure, exchange?.elapsedMs() ?? nowMs() - startedMs);
@@ -63,7 +63,7 @@ export async function relayErrorStatus(exchange: Exchange, id: MessageId): Promi
     throw new UpstreamFailure("upstream_failed", `http_${status}`, status);
   }
   const ending = endingOf(incoming.answer, exchange);
-  return { response: jsonResponse(text, status), ending: Promise.resolve(ending) };
+  return { response: jsonText(text, status), ending: Promise.resolve(ending) };
 }
 
 function streamAnswer(exchange: Exchange, plan: RelayPlan): Forwarded {
@@ -178,7 +178,7 @@ function asFailure(error: unknown, exchange: Exchange | undefined): UpstreamFail
 
 function failedResponse(failure: UpstreamFailure, plan: RelayPlan): Response {
   const hasLostSession = plan.hasUpstreamSession && failure.status === 404;
-  return hasLostSession ? sessionNotFound(plan.id) : jsonResponse(plan.failed(failure));
+  return hasLostSession ? sessionNotFound(plan.id) : jsonText(plan.failed(failure));
 }
 
 function failureEnding(failure: UpstreamFailure, upstreamMs: number): ForwardEnding {
@@ -188,13 +188,6 @@ function failureEnding(failure: UpstreamFailure, upstreamMs: number): ForwardEnd
     ...(failure.status === undefined ? {} : { upstreamStatus: failure.status }),
     upstreamMs,
   };
-}
-
-function jsonResponse(text: string, status = 200): Response {
-  return new Response(text, {
-    status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
 }
 
 function streamResponse(writer: EventWriter): Response {

@@ -1,4 +1,5 @@
 /** What is checked about an HTTP request before its body means anything. */
+import { concatBytes } from "../core/bytes.ts";
 import type { MessageError } from "./message.ts";
 import { RPC, rpcError } from "./refusals.ts";
 
@@ -124,13 +125,7 @@ export async function readBounded(
     }
     parts.push(value);
   }
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.length;
-  }
-  return bytes;
+  return concatBytes(parts);
 }
 
 /** The answer to a message that is refused before anybody is asked. */

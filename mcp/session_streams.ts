@@ -9,7 +9,7 @@ import {
 } from "./arrival.ts";
 import { listFilter } from "./discovery.ts";
 import type { Admitted } from "./port.ts";
-import { methodNotAllowed, RPC, rpcError, sessionNotFound } from "./refusals.ts";
+import { jsonText, methodNotAllowed, RPC, rpcError, sessionNotFound } from "./refusals.ts";
 import { relayStream } from "./relay.ts";
 import { acceptedTypes } from "./request_gate.ts";
 import { type Exchange, exchangeWith, UpstreamFailure } from "./upstream_connection.ts";
@@ -99,8 +99,5 @@ async function refusedByUpstream(exchange: Exchange, allow: string): Promise<Res
 }
 
 function badGateway(arrival: Arrival, failure: UpstreamFailure): Response {
-  return new Response(upstreamRefusalText(arrival, failure, null), {
-    status: 502,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
+  return jsonText(upstreamRefusalText(arrival, failure, null), 502);
 }

@@ -5,7 +5,7 @@ import type { RequestMessage } from "./message.ts";
 import type { Forwarded } from "./port.ts";
 import { relayAnswer, type RelayPlan } from "./relay.ts";
 import type { Session } from "./sessions.ts";
-import { exchangeWith, type ResolvedUpstream } from "./upstream_connection.ts";
+import { type Exchange, exchangeWith, type ResolvedUpstream } from "./upstream_connection.ts";
 
 /** Where a request goes. */
 export interface Destination {
@@ -28,12 +28,21 @@ export async function relayRequest(
     failed: (failure) => upstreamRefusalText(arrival, failure, message.id),
     onNotification: notificationListener(parts, arrival),
   };
-  const sending = exchangeWith(to.upstream, {
+  return await relayAnswer(sendMessage(parts, arrival, message, to), plan, parts.nowMs);
+}
+
+/** Sends a message in the upstream's session, as the bytes that came. */
+export function sendMessage(
+  parts: FrontParts,
+  arrival: Arrival,
+  message: { readonly bytes: Uint8Array<ArrayBuffer> },
+  to: Destination,
+): Promise<Exchange> {
+  return exchangeWith(to.upstream, {
     method: "POST",
     body: message.bytes,
     agentHeaders: arrival.request.headers,
     sessionId: to.session.upstreamSessionId,
     protocolVersion: arrival.protocolVersion,
   }, parts);
-  return await relayAnswer(sending, plan, parts.nowMs);
 }
