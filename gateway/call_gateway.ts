@@ -5,13 +5,13 @@ import type { CallAttachments, ConditionRefusal } from "../core/attachments.ts";
 import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { principalOf } from "../core/principal.ts";
-import { NOT_AVAILABLE, NOT_AVAILABLE_REASON, UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
-import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer, Refusal } from "../mcp/port.ts";
+import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer } from "../mcp/port.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Stage } from "../plugins/loading.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts";
 import type { Recorder } from "./recorder.ts";
+import { fault, faultDecision, notAvailable, type Refused, refused } from "./refusal.ts";
 import { addFact, EMPTY_RUN, endRun, type OnStage, type Run, type RunOptions, runStages } from "./runner.ts";
 import { mayUseUpstream, type Snapshot } from "./snapshot.ts";
 
@@ -37,8 +37,6 @@ export interface RunningGateway extends CallGateway {
   drain(timeoutMs: number): Promise<void>;
   inFlight(): number;
 }
-
-type Refused = { readonly kind: "refused"; readonly refusal: Refusal };
 
 /** A run whose principal stage has passed. */
 interface Established {
@@ -353,43 +351,6 @@ function passedStages(snapshot: Snapshot, { trail }: Decision): readonly Stage[]
   );
 }
 
-/** The one answer for what does not exist and for what the caller may not see; the trail keeps the truth. */
-function notAvailable(run: Run, truth: string): Decision {
-  const decision = endRun(run, "capability", {
-    kind: "block",
-    code: NOT_AVAILABLE,
-    reason: NOT_AVAILABLE_REASON,
-  });
-  const trail = [...run.trail, { check: "catalogue", verdict: "block" as const, code: truth, micros: 0 }];
-  return { ...decision, trail };
-}
-
-function faultDecision(run: Run, code: string, reason: string): Decision {
-  return endRun(run, "gateway", { kind: "block", code, reason });
-}
-
 function toolFact(definition: ToolDefinition): JsonObject {
   return { known: true, annotations: { ...definition.annotations } };
-}
-
-function refused(call: ToolCall, decision: Decision): Refused {
-  const code = decision.code ?? "check_failed";
-  return {
-    kind: "refused",
-    refusal: {
-      check: decision.check ?? "gateway",
-      code,
-      reason: decision.reason ?? "The call was refused",
-      decisionId: call.id,
-      ...(decision.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: decision.retryAfterSeconds }),
-      unauthenticated: UNAUTHENTICATED_CODES.has(code),
-    },
-  };
-}
-
-function fault(call: ToolCall, code: string, reason: string): Refused {
-  return {
-    kind: "refused",
-    refusal: { check: "gateway", code, reason, decisionId: call.id, unauthenticated: false },
-  };
 }
