@@ -1,0 +1,96 @@
+/** What must hold for the events of one chain one after the other, besides the tree: chain hash, tenant, outcomes. */
+import { Buffer } from "node:buffer";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { genesisHash, hex, nextHash } from "../digest.ts";
+
+/** Which events are checked. */
+export interface CheckedRange {
+  readonly log_id: string;
+  readonly chain: string;
+  readonly first: number;
+  readonly chain_hash?: { readonly before: string } | undefined;
+}
+
+export type EventFaultCode = "event" | "mixed_chain" | "chain_hash" | "outcome";
+
+class EventFault extends Error {
+  override readonly name = "EventFault";
+  constructor(readonly code: EventFaultCode, message: string, readonly seq: number) {
+    super(message);
+  }
+}
+
+/** Takes the events of a range in order; throws `EventCheck.Fault` at the first that does not fit. */
+export class EventCheck {
+  static readonly Fault = EventFault;
+  readonly #range: CheckedRange;
+  /** Decision ids of allows without an outcome so far. */
+  readonly #open = new Set<string>();
+  #hash: Uint8Array | undefined;
+  #redacts = false;
+
+  constructor(range: CheckedRange) {
+    this.#range = range;
+    this.#redacts = range.chain_hash === undefined;
+    if (range.chain_hash === undefined) return;
+    this.#hash = Buffer.from(range.chain_hash.before, "hex");
+    if (range.first !== 1 || hex(genesisHash(range.log_id, range.chain)) === range.chain_hash.before) return;
+    throw new EventFault("chain_hash", "The chain does not begin with its genesis hash", 1);
+  }
+
+  /** Allowed calls without an outcome so far. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /** The decision ids of them. */
+  openDecisions(): IterableIterator<string> {
+    return this.#open.values();
+  }
+
+  /** Lower-case hex of the chain hash after the last event; absent when events are redacted. */
+  get hash(): string | undefined {
+    return this.#hash === undefined ? undefined : hex(this.#hash);
+  }
+
+  take(canonical: string, seq: number): void {
+    const event = parseEvent(canonical, seq);
+    const metadata = isJsonObject(event.metadata) ? event.metadata : {};
+    if (metadata.tenant_uid !== this.#range.chain || metadata.log_name !== this.#range.log_id) {
+      throw new EventFault("mixed_chain", `Event ${seq} is of another chain or log`, seq);
+    }
+    if (this.#hash !== undefined) this.#hash = nextHash(this.#hash, canonical);
+    this.#takeOutcome(event, metadata, seq);
+  }
+
+  /** Compares the chain hash after the last event. */
+  end(after: string | undefined): void {
+    if (after === undefined || this.hash === after) return;
+    throw new EventFault("chain_hash", "The events do not lead to the chain hash after them", 0);
+  }
+
+  #takeOutcome(event: JsonObject, metadata: JsonObject, seq: number): void {
+    const decisionId = metadata.correlation_uid;
+    if (typeof decisionId !== "string") return;
+    if (metadata.event_code === "call.decided") {
+      if (isJsonObject(event.unmapped) && event.unmapped.decision === "allow") this.#open.add(decisionId);
+      return;
+    }
+    if (metadata.event_code !== "call.ended") return;
+    const wasOpen = this.#open.delete(decisionId);
+    // Where the range begins later, or events are left out, the allow may stand before it.
+    if (wasOpen || this.#range.first !== 1 || this.#redacts) return;
+    throw new EventFault("outcome", `Event ${seq} is an outcome without an allow, or a second one`, seq);
+  }
+}
+
+function parseEvent(canonical: string, seq: number): JsonObject {
+  let value: JsonValue;
+  try {
+    value = JSON.parse(canonical);
+  } catch {
+    throw new EventFault("event", `Event ${seq} is no JSON`, seq);
+  }
+  if (!isJsonObject(value)) throw new EventFault("event", `Event ${seq} is no JSON object`, seq);
+  return value;
+}
