@@ -21,12 +21,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "intentgate-audit-export-v1"
-PART_EVENTS = 1000
+PART_EVENTS, BLOCK, MAX_SAFE = 1000, 512, 2**53 - 1
 MAX_PART_BYTES = PART_EVENTS * 60100
 MAX_MANIFEST_BYTES = 1024 * 1024
-MAX_SAFE = 2**53 - 1
 HASH = re.compile(r"[0-9a-f]{64}")
-BLOCK = 512
 
 class Broken(Exception):  # the archive is not what it claims
     def __init__(self, code, detail):
