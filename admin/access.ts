@@ -1,21 +1,9 @@
 /** Who may use a route: every route says so with `access(…)`, and one that does not lets nobody start the admin API. */
 import type { MiddlewareHandler } from "hono";
 import type { OperatorRole } from "../core/operator.ts";
+import type { Access, AccessScope } from "./contract/route.ts";
 import type { AdminApp, AdminVariables } from "./environment.ts";
 import { ProblemError } from "./problem.ts";
-
-/**
- * Which tenants a route is about. `tenant`: one that the request names, held against the operator by `requireTenant`.
- * `own`: the answer covers only the operator's own tenants. `all`: the whole installation, so only operators of every
- * tenant may.
- */
-export type AccessScope = "tenant" | "own" | "all";
-
-/** What a route declares. */
-export interface Access {
-  readonly role: OperatorRole;
-  readonly scope: AccessScope;
-}
 
 const RANKS: Readonly<Record<OperatorRole, number>> = { viewer: 0, operator: 1, admin: 2 };
 const DECLARED = Symbol("access");

@@ -3,40 +3,8 @@ import { Hono } from "hono";
 import type { Operator } from "../core/operator.ts";
 import { access, declaredAccess, requireDeclaredAccess } from "./access.ts";
 import { adminApi } from "./app_fixture.ts";
+import { REQUESTS, STOPPED } from "./requests_fixture.ts";
 import type { AdminVariables } from "./environment.ts";
-
-/** Every route of this table, with a request that is right but for who asks: `T` stands for a tenant. */
-const REQUESTS: Readonly<Record<string, (tenant: string) => { path: string; body?: unknown }>> = {
-  "POST /tokens": (tenant) => ({ path: "/tokens", body: { tenant, agent: "a", ttl_seconds: 60 } }),
-  "POST /revocations": (tenant) => ({
-    path: "/revocations",
-    body: { tenant, block_id: "A".repeat(43), reason: "x" },
-  }),
-  "GET /audit/events": (tenant) => ({ path: `/audit/events?tenant=${tenant}` }),
-  "GET /audit/verify": (tenant) => ({ path: `/audit/verify?tenant=${tenant}` }),
-  "POST /operators": () => ({
-    path: "/operators",
-    body: { id: "new", role: "viewer", tenants: ["acme"], ttl_seconds: 60 },
-  }),
-  "GET /operators": () => ({ path: "/operators" }),
-  "DELETE /operators/:id": () => ({ path: "/operators/victim" }),
-  "POST /tenants": () => ({ path: "/tenants", body: { name: "fresh" } }),
-  "GET /tenants": () => ({ path: "/tenants" }),
-  "GET /tenants/:name": (tenant) => ({ path: `/tenants/${tenant}` }),
-  "PATCH /tenants/:name": (tenant) => ({ path: `/tenants/${tenant}`, body: { version: 1, settings: {} } }),
-  "POST /kill-switches": (tenant) => ({
-    path: "/kill-switches",
-    body: { scope: "tenant", tenant, reason: "x" },
-  }),
-  "GET /kill-switches": () => ({ path: "/kill-switches" }),
-  "POST /kill-switches/:number/release": (tenant) => ({
-    path: `/kill-switches/${STOPPED.indexOf(tenant) + 1}/release`,
-    body: { reason: "x" },
-  }),
-};
-
-/** Tenants with an engaged kill switch, whose numbers count from 1. */
-const STOPPED = ["acme", "default"];
 
 /** The fixture's chain cannot be verified: a fault is what an allowed request meets there. */
 const ALLOWED: Readonly<Record<string, number>> = {
@@ -105,11 +73,12 @@ Deno.test("requireDeclaredAccess() refuses a route that declares nothing, or too
 
 Deno.test("role and tenants decide what each route answers: 403 for the role, 404 for another's tenant", async () => {
   const documented = await readDocumented();
+  const { answers } = await adminApi();
   for (const role of ["viewer", "operator", "admin"] as const) {
     for (const tenants of ["*", ["acme"], ["default"]] as const) {
       for (const [route, request] of Object.entries(REQUESTS)) {
         for (const tenant of ["acme", "default", "nothere"]) {
-          const { send, operator, entries } = await adminApi();
+          const { send, operator, entries } = await adminApi(answers);
           await operator("victim", "viewer", "*");
           for (const stopped of STOPPED) {
             await send("/kill-switches", { body: { scope: "tenant", tenant: stopped, reason: "x" } });

@@ -1,30 +1,35 @@
 /** The operator's HTTP API: `/api/v1`, one file per resource. */
 import { Hono } from "hono";
 import { GatewayError } from "../core/errors.ts";
-import { requireDeclaredAccess } from "./access.ts";
+import { access, requireDeclaredAccess } from "./access.ts";
 import { authentication, type AuthenticationOptions } from "./authentication.ts";
+import { ROUTE_SPECS } from "./contract/routes.ts";
 import type { AdminApp, AdminVariables } from "./environment.ts";
 import { ProblemError, problemResponse } from "./problem.ts";
+import type { AdminRoute } from "./route.ts";
+import { unmatched } from "./unmatched.ts";
 
 export interface AdminAppOptions extends AuthenticationOptions {
-  readonly routes: Readonly<Record<(typeof RESOURCES)[number], AdminApp>>;
+  /** All that `ROUTE_SPECS` describes. */
+  readonly routes: readonly AdminRoute[];
   /** Faults that nobody asked for; the answer never carries their text. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Resources by the first segment of their path. */
-const RESOURCES = ["tokens", "revocations", "audit", "operators", "tenants", "kill-switches"] as const;
-
-/** Joins the resources behind the operator's authentication; throws when a route does not say who may use it. */
+/**
+ * Serves the routes behind the operator's authentication. Throws when one is not described, one that is described is
+ * missing, or one does not say who may use it.
+ */
 export function adminApp(options: AdminAppOptions): AdminApp {
+  requireDescribed(options.routes);
   const app: AdminApp = new Hono<AdminVariables>();
   app.use("*", authentication(options));
-  for (const resource of RESOURCES) app.route(`/${resource}`, options.routes[resource]);
+  for (const { spec, handler } of options.routes) {
+    const path = spec.path.replaceAll(/\{(\w+)\}/g, ":$1");
+    app.on(spec.method, path, access(spec.access.role, spec.access.scope), handler);
+  }
   requireDeclaredAccess(app);
-  app.notFound((context) => {
-    const detail = `There is nothing at ${context.req.method} "${context.req.path.slice(0, 200)}"`;
-    return problemResponse(context, { status: 404, code: "not_found", detail });
-  });
+  app.all("*", unmatched(ROUTE_SPECS));
   app.onError((error, context) => {
     if (error instanceof ProblemError) return problemResponse(context, error.problem);
     options.onError(error);
@@ -39,4 +44,13 @@ export function adminApp(options: AdminAppOptions): AdminApp {
     });
   });
   return app;
+}
+
+function requireDescribed(routes: readonly AdminRoute[]): void {
+  const served = new Set(routes.map(({ spec }) => spec));
+  const missing = ROUTE_SPECS.filter((spec) => !served.has(spec));
+  const unknown = [...served].filter((spec) => !ROUTE_SPECS.includes(spec));
+  if (missing.length === 0 && unknown.length === 0) return;
+  const names = [...missing, ...unknown].map(({ id }) => `"${id}"`).join(", ");
+  throw new TypeError(`Expected the routes that are described and no others, differing in ${names}`);
 }

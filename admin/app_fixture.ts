@@ -4,21 +4,34 @@ import type { JsonObject } from "../core/json.ts";
 import { deriveHmacKey, generateKeyRing } from "../core/key_ring.ts";
 import type { Operator } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
+import { type AnswerSeal, createAnswerSeal } from "./answer_seal.ts";
 import { adminApp } from "./app.ts";
 import { createAttemptThrottle } from "./attempt_throttle.ts";
-import { auditRoutes } from "./audit.ts";
+import { type AuditLog, auditRoutes } from "./audit.ts";
+import { openApiDocument } from "./contract/openapi.ts";
+import { documented } from "./documented_fixture.ts";
+import { documentRoutes } from "./document.ts";
 import type { AdminEnvironment } from "./environment.ts";
+import type { Idempotency, IdempotencyStore } from "./idempotency.ts";
 import { type EngagedKillSwitch, killSwitchRoutes, type KillSwitchStore } from "./kill_switches.ts";
 import { operatorDigest } from "./operator.ts";
 import { type ListedOperator, operatorRoutes, type OperatorStore } from "./operators.ts";
-import { revocationRoutes } from "./revocations.ts";
+import { revocationRoutes, type RevocationStore, type RevokedBlock } from "./revocations.ts";
+import type { AdminRoute } from "./route.ts";
 import { type ListedTenant, tenantRoutes, type TenantStore } from "./tenants.ts";
-import { tokenRoutes } from "./tokens.ts";
+import { type MintedRecord, type Minting, tokenRoutes } from "./tokens.ts";
+import { toolTable } from "./tools_fixture.ts";
+import { toolRoutes } from "./tools.ts";
+import { upstreamRoutes } from "./upstreams.ts";
 
 /** The start-up token of the fixture. */
 export const ROOT_TOKEN = "igo_0123456789abcdef";
 
 const TENANTS = ["acme", "default"];
+const UPSTREAMS = [
+  { name: "erp", url: "https://erp.example/mcp?key=secret", tenants: ["acme"] },
+  { name: "crm", url: "https://crm.example:8443/mcp", tenants: ["*"] },
+];
 
 /** One request to the fixture. */
 export interface Asked {
@@ -29,8 +42,13 @@ export interface Asked {
   readonly sourceIp?: string;
 }
 
-/** Builds the app, and what its routes wrote. */
-export async function adminApi() {
+/** Builds the app, and what its routes wrote. Every answer of `send` and `ask` is held against the OpenAPI document. */
+export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
+  /** What looking up a named token meets, and what reading the head of a chain does. */
+  const state: { fault: Error | undefined; chainFault: Error | undefined } = {
+    fault: undefined,
+    chainFault: new Error("secret detail"),
+  };
   const entries: AuditEntry[] = [];
   const inserted: unknown[] = [];
   const faults: unknown[] = [];
@@ -38,36 +56,23 @@ export async function adminApi() {
   const clock = { ms: 0 };
   const tenants = tenantTable();
   const operators = operatorTable();
-  const environment = environmentOf(entries, tenants);
-  const ring = generateKeyRing((length) => crypto.getRandomValues(new Uint8Array(length)));
+  const keys = idempotencyTable();
+  const environment = environmentOf(entries, tenants, { store: keys, seal: await answerSeal() });
   const app = adminApp({
-    credentials: { rootDigest: operatorDigest(ROOT_TOKEN), find: operators.find },
+    credentials: {
+      rootDigest: operatorDigest(ROOT_TOKEN),
+      find: (digest) => state.fault === undefined ? operators.find(digest) : Promise.reject(state.fault),
+    },
     throttle: createAttemptThrottle({ nowMs: () => clock.ms }),
     onRefused: (refusal, sourceIp) => void refused.push(`${refusal} ${sourceIp}`),
     sourceIpOf: (request) => request.headers.get("x-test-ip") ?? "127.0.0.1",
-    routes: {
-      tokens: tokenRoutes(environment, {
-        ...{ kid: ring.active, key: await deriveHmacKey(ring, ring.active, "token"), issuer: "intentgate" },
-        ...{ maxLifetimeSeconds: 86_400, insert: (_tx, record) => Promise.resolve(inserted.push(record)) },
-        enforced: new Set(["upstreams", "tools", "deny_tools", "args", "methods", "nbf", "max_calls"]),
-      }),
-      revocations: revocationRoutes(environment, {
-        findBlockId: (_tenant, jti) => Promise.resolve(jti.startsWith("known") ? "B".repeat(43) : undefined),
-        insert: (_tx, revocation) => Promise.resolve(inserted.push(revocation)),
-      }),
-      audit: auditRoutes(environment, {
-        head: () => Promise.reject(new Error("secret detail")),
-        read: () => Promise.resolve([{ seq: 1, canonical: '{"a":1}', hash: "00" }]),
-      }),
-      operators: operatorRoutes(environment, operators),
-      tenants: tenantRoutes(environment, tenants),
-      "kill-switches": killSwitchRoutes(environment, killSwitchTable()),
-    },
+    routes: await routesOf(environment, { tenants, operators, inserted, state }),
     onError: (error) => void faults.push(error),
   });
-  const send = async (path: string, asked: Asked = {}) =>
-    await app.request(path, {
-      method: asked.method ?? (asked.body === undefined ? "GET" : "POST"),
+  const send = async (path: string, asked: Asked = {}) => {
+    const method = asked.method ?? (asked.body === undefined ? "GET" : "POST");
+    const response = await app.request(path, {
+      method,
       headers: {
         ...{ authorization: `Bearer ${asked.token ?? ROOT_TOKEN}`, "content-type": "application/json" },
         ...(asked.sourceIp === undefined ? {} : { "x-test-ip": asked.sourceIp }),
@@ -77,15 +82,75 @@ export async function adminApi() {
         ? {}
         : { body: typeof asked.body === "string" ? asked.body : JSON.stringify(asked.body) }),
     });
+    await answers.check({ method, path: path.split("?")[0] ?? path, response });
+    return response;
+  };
   const ask = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
     send(path, { body, headers });
   /** Makes a named operator and returns its token. */
   const operator = async (id: string, role: Operator["role"], tenants: Operator["tenants"]) =>
     (await (await ask("/operators", { id, role, tenants, ttl_seconds: 600 })).json()).token as string;
-  return { app, ask, send, operator, clock, entries, inserted, faults, refused };
+  return { app, ask, send, operator, answers, clock, entries, inserted, faults, refused, state };
 }
 
-function environmentOf(entries: AuditEntry[], tenants: TenantStore): AdminEnvironment {
+interface Tables {
+  readonly tenants: TenantStore;
+  readonly operators: OperatorStore;
+  readonly inserted: unknown[];
+  readonly state: { readonly chainFault: Error | undefined };
+}
+
+async function routesOf(
+  environment: AdminEnvironment,
+  { tenants, operators, inserted, state }: Tables,
+): Promise<readonly AdminRoute[]> {
+  const ring = generateKeyRing((length) => crypto.getRandomValues(new Uint8Array(length)));
+  return [
+    ...tokenRoutes(environment, {
+      ...{ kid: ring.active, key: await deriveHmacKey(ring, ring.active, "token"), issuer: "intentgate" },
+      ...{ maxLifetimeSeconds: 86_400, ...mintedTable(inserted) },
+      enforced: new Set(["upstreams", "tools", "deny_tools", "args", "methods", "nbf", "max_calls"]),
+    }),
+    ...revocationRoutes(environment, revocationTable(inserted)),
+    ...auditRoutes(environment, auditLog(state)),
+    ...operatorRoutes(environment, operators),
+    ...tenantRoutes(environment, tenants),
+    ...killSwitchRoutes(environment, killSwitchTable()),
+    ...upstreamRoutes(UPSTREAMS),
+    ...toolRoutes(
+      environment,
+      toolTable(),
+      new Map([["desk", ["default"]], ...UPSTREAMS.map(({ name, tenants }) => [name, tenants] as const)]),
+    ),
+    ...documentRoutes("0.0.0"),
+  ];
+}
+
+/** A log of one event without a head. */
+function auditLog(state: Tables["state"]): AuditLog {
+  return {
+    reader: {
+      head: () =>
+        state.chainFault === undefined ? Promise.resolve(undefined) : Promise.reject(state.chainFault),
+      read: () => Promise.resolve([{ seq: 1, canonical: '{"a":1}', hash: "00".repeat(32) }]),
+      latestCheckpoint: () => Promise.resolve(undefined),
+      stillOpen: () => Promise.resolve([]),
+      appendedAt: () => Promise.resolve(undefined),
+      fullTile: () => Promise.resolve(undefined),
+      tileRoots: () => Promise.resolve([]),
+      entries: () => Promise.resolve([]),
+    },
+    originOf: (chain) => `gateway.example/${chain}`,
+    verifierKeys: () => [],
+    sign: () => Promise.resolve(),
+  };
+}
+
+function environmentOf(
+  entries: AuditEntry[],
+  tenants: TenantStore,
+  idempotency: Idempotency,
+): AdminEnvironment {
   let id = 0;
   return {
     source: { logId: "log-1", version: "0", replicaId: "r", configDigest: "c" },
@@ -93,6 +158,7 @@ function environmentOf(entries: AuditEntry[], tenants: TenantStore): AdminEnviro
     nowMs: () => 1_700_000_000_000,
     newId: () => `e${++id}`,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    idempotency,
     transact: (work) => work({} as Tx),
     appendIn: (_tx, added) => Promise.resolve(entries.push(...added)),
     tenantExists: async (tenant) => await tenants.find(tenant) !== undefined,
@@ -171,6 +237,67 @@ function killSwitchTable(): KillSwitchStore {
     findEngaged: (engaged) => Promise.resolve(rows.get(engaged)),
     isUpstream: (name) => name === "erp",
   };
+}
+
+function mintedTable(inserted: unknown[]): Pick<Minting, "insert" | "page"> {
+  const rows: MintedRecord[] = [];
+  return {
+    insert: (_tx, record) => Promise.resolve(inserted.push(record) + rows.push(record)),
+    page: ({ tenant, agent, after, limit }) =>
+      Promise.resolve(
+        rows.filter((row) => row.tenant === tenant && (agent === undefined || row.agent === agent))
+          .sort((left, right) => left.jti < right.jti ? -1 : 1)
+          .filter((row) => after === undefined || row.jti > after.jti).slice(0, limit)
+          .map(({ kid: _, ...row }) => ({ ...row, revoked: false })),
+      ),
+  };
+}
+
+function revocationTable(inserted: unknown[]): RevocationStore {
+  const rows: RevokedBlock[] = [];
+  return {
+    findBlockId: (_tenant, jti) => Promise.resolve(jti.startsWith("known") ? "B".repeat(43) : undefined),
+    insert: (_tx, { value: blockId, kind: _, ...rest }) => {
+      rows.push({ ...rest, blockId, number: rows.length + 1, createdAt: 1_700_000_000.5 });
+      inserted.push({ ...rest, value: blockId });
+      return Promise.resolve(rows.length);
+    },
+    blocks: (tenant, after, limit) =>
+      Promise.resolve(rows.filter((row) => row.tenant === tenant && row.number > after).slice(0, limit)),
+  };
+}
+
+/** Keys whose text begins with "held" are always in flight, with "full" one too many; those with "lost" open never. */
+function idempotencyTable(): IdempotencyStore {
+  const rows = new Map<string, Parameters<IdempotencyStore["keep"]>[2]>();
+  const nameOf = ({ operator, key }: { readonly operator: string; readonly key: string }) =>
+    `${operator} ${key}`;
+  return {
+    find: (owned) => Promise.resolve(rows.get(nameOf(owned))),
+    claim: (_tx, owned) => {
+      const kept = rows.get(nameOf(owned));
+      if (owned.key.startsWith("held")) return Promise.resolve({ state: "in_flight" });
+      if (owned.key.startsWith("full")) return Promise.resolve({ state: "full", retryAfterSeconds: 60 });
+      return Promise.resolve(kept === undefined ? { state: "free" } : { state: "kept", kept });
+    },
+    keep: (_tx, owned, { requestSha256, sealed }) => {
+      const kept = { requestSha256, sealed: owned.key.startsWith("lost") ? "igi1.gone.AAAA" : sealed };
+      return Promise.resolve(void rows.set(nameOf(owned), kept));
+    },
+    forget: (_tx, operator) => {
+      for (const name of rows.keys()) if (name.startsWith(`${operator} `)) rows.delete(name);
+      return Promise.resolve();
+    },
+  };
+}
+
+async function answerSeal(): Promise<AnswerSeal> {
+  const usages: KeyUsage[] = ["encrypt", "decrypt"];
+  const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, usages);
+  return createAnswerSeal(
+    { active: "k1", keys: new Map([["k1", key]]) },
+    (length) => crypto.getRandomValues(new Uint8Array(length)),
+  );
 }
 
 function byId(left: ListedOperator, right: ListedOperator): number {

@@ -1,51 +1,58 @@
-import { Hono } from "hono";
-import * as z from "zod";
-import { type ChainReader, verifyChain } from "../audit/verify.ts";
-import { INSTALLATION_CHAIN, UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
-import { tenantName } from "../core/config.ts";
-import { access } from "./access.ts";
-import { readQuery, wholeNumber } from "./body.ts";
-import { type AdminApp, type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
+import { parseVerifierKey } from "../audit/signed_note.ts";
+import { type ChainReader, verifyChain, type VerifyReport } from "../audit/verify.ts";
+import { AUDIT_ROUTES, INSTALLATION_CHAINS } from "./contract/audit.ts";
+import { type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
 import { nextAfter } from "./paging.ts";
-
-/** Chains that are no tenant's. */
-const INSTALLATION_CHAINS = [UNVERIFIED_CHAIN, INSTALLATION_CHAIN] as const;
-const chainName = z.union([tenantName, z.enum(INSTALLATION_CHAINS)]);
-const eventsQuery = z.strictObject({
-  tenant: chainName.default("default"),
-  after: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
-  limit: wholeNumber(1, 1000).default(100),
-});
-const verifyQuery = z.strictObject({ tenant: chainName });
+import { type AdminRoute, reading } from "./route.ts";
 
 /** How long one verification may take before it answers `unproven`. */
 const VERIFY_TIMEOUT_MS = 60_000;
 
-/**
- * `GET /events?tenant=&after=&limit=`: events in order after a sequence number.
- * `GET /verify?tenant=`: recomputes the chain.
- */
-export function auditRoutes(environment: AdminEnvironment, reader: ChainReader): AdminApp {
-  const app: AdminApp = new Hono<AdminVariables>();
-  app.get("/events", access("viewer", "tenant"), async (context) => {
-    const query = readQuery(context, eventsQuery);
-    await requireChain(environment, context.get("operator"), query.tenant);
-    const rows = await reader.read(query.tenant, query.after, query.limit);
-    const events = rows.map((row) => ({ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) }));
-    return context.json({
-      tenant: query.tenant,
-      events,
-      next_after: nextAfter(rows, query.limit, (row) => row.seq),
-    });
-  });
-  app.get("/verify", access("viewer", "tenant"), async (context) => {
-    const { tenant } = readQuery(context, verifyQuery);
-    await requireChain(environment, context.get("operator"), tenant);
-    const signal = AbortSignal.timeout(VERIFY_TIMEOUT_MS);
-    const { chain: _, ...report } = await verifyChain(reader, environment.source.logId, tenant, signal);
-    return context.json({ tenant, ...report });
-  });
-  return app;
+/** What the routes of the audit chains need; `commands/log_parts.ts` joins it. */
+export interface AuditLog {
+  readonly reader: ChainReader;
+  originOf(chain: string): string;
+  /** Verifier keys of a log, as lines. */
+  verifierKeys(origin: string): readonly string[];
+  /** Signs what is there now; the answer does not depend on whether it was possible. */
+  sign(chain: string): Promise<unknown>;
+}
+
+/** The audit chains: reading one in order, and recomputing it. */
+export function auditRoutes(environment: AdminEnvironment, log: AuditLog): readonly AdminRoute[] {
+  const { reader } = log;
+  return [
+    reading(AUDIT_ROUTES.events, async ({ operator, query: { tenant, after = 0, limit } }) => {
+      await requireChain(environment, operator, tenant);
+      const rows = await reader.read(tenant, after, limit);
+      const events = rows.map((row) => ({ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) }));
+      return { tenant, events, next_after: nextAfter(rows, limit, (row) => row.seq) };
+    }),
+    reading(AUDIT_ROUTES.verify, async ({ operator, query: { tenant, expected, since } }) => {
+      await requireChain(environment, operator, tenant);
+      // A chain that is younger than the first round of signing has nothing that it could contradict.
+      if (await reader.latestCheckpoint(tenant) === undefined) await log.sign(tenant);
+      const origin = log.originOf(tenant);
+      return verifyAnswer(
+        await verifyChain(reader, {
+          ...{ chain: tenant, logId: environment.source.logId, origin, expected, since },
+          keys: log.verifierKeys(origin).map(parseVerifierKey),
+          ...{ signal: AbortSignal.timeout(VERIFY_TIMEOUT_MS), nowMs: environment.nowMs },
+        }),
+      );
+    }),
+  ];
+}
+
+function verifyAnswer({ chain, checkpoint, tail, ...report }: VerifyReport) {
+  return {
+    ...{ tenant: chain, ...report, tail: { events: tail.events, age_seconds: tail.ageSeconds } },
+    ...(checkpoint === undefined ? {} : {
+      checkpoint: {
+        ...{ size: checkpoint.size, root: checkpoint.root, signed_at: Math.floor(checkpoint.signedAt) },
+      },
+    }),
+  };
 }
 
 /** Chains that are no tenant's belong to operators of every tenant. */

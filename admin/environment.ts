@@ -7,12 +7,13 @@ import { canonicalEvent } from "../audit/shorten.ts";
 import { tenantName } from "../core/config.ts";
 import type { Operator } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
+import type { Idempotency } from "./idempotency.ts";
 import { actsFor } from "./operator.ts";
 import { ProblemError } from "./problem.ts";
 
 /** Variables of every admin request. */
 export interface AdminVariables {
-  readonly Variables: { operator: Operator; sourceIp: string };
+  readonly Variables: { readonly operator: Operator; readonly sourceIp: string };
 }
 export type AdminApp = Hono<AdminVariables>;
 
@@ -23,6 +24,7 @@ export interface AdminEnvironment {
   readonly nowMs: () => number;
   readonly newId: () => string;
   readonly randomBytes: (length: number) => Uint8Array;
+  readonly idempotency: Idempotency;
   transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Appends an event in an open transaction; always its last statement. */
   appendIn(tx: Tx, entries: readonly AuditEntry[]): Promise<unknown>;
@@ -41,7 +43,7 @@ export interface Change {
 /** The chain entry of one change by one operator. */
 export function changeEntry(
   environment: AdminEnvironment,
-  variables: AdminVariables["Variables"],
+  { operator, sourceIp }: AdminVariables["Variables"],
   change: Change,
 ): AuditEntry {
   const eventId = environment.newId();
@@ -50,8 +52,8 @@ export function changeEntry(
     eventId,
     timeMs: environment.nowMs(),
     settingsVersion: environment.settingsVersion(),
-    operator: variables.operator,
-    sourceIp: variables.sourceIp,
+    operator,
+    sourceIp,
   });
   return { chain: change.tenant, eventId, canonical: canonicalEvent(event), conditions: [] };
 }

@@ -1,29 +1,19 @@
 /** Problem details (RFC 9457): the one place where the admin API turns errors into bytes. */
 import type { Context } from "hono";
 import type * as z from "zod";
+import { PROBLEM_TITLES, type problemSchema, type ProblemStatus } from "./contract/problem.ts";
 
 export interface Problem {
-  readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 429 | 500 | 503;
+  readonly status: ProblemStatus;
   /** Machine-readable, last segment of `type`. */
   readonly code: string;
   readonly detail: string;
   /** Sent as `retry-after`. */
   readonly retryAfterSeconds?: number;
-  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  /** Methods that there are, sent as `allow`. */
+  readonly allow?: readonly string[];
+  readonly errors?: z.infer<typeof problemSchema>["errors"];
 }
-
-const TITLES: Readonly<Record<Problem["status"], string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  409: "Conflict",
-  413: "Content Too Large",
-  415: "Unsupported Media Type",
-  429: "Too Many Requests",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
 
 /** A refusal of the admin API; thrown by routes, answered by `problemResponse`. */
 export class ProblemError extends Error {
@@ -37,7 +27,7 @@ export class ProblemError extends Error {
 export function problemResponse(context: Context, problem: Problem): Response {
   const body = {
     type: `urn:intentgate:problem:${problem.code}`,
-    title: TITLES[problem.status],
+    title: PROBLEM_TITLES[problem.status],
     status: problem.status,
     detail: problem.detail,
     ...(problem.errors === undefined ? {} : { errors: problem.errors }),
@@ -48,13 +38,16 @@ export function problemResponse(context: Context, problem: Problem): Response {
   };
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="intentgate-admin"';
   if (problem.retryAfterSeconds !== undefined) headers["retry-after"] = String(problem.retryAfterSeconds);
+  if (problem.allow !== undefined) headers.allow = problem.allow.join(", ");
   return context.body(JSON.stringify(body), problem.status, headers);
 }
 
 /** What a zod schema had against a value, as problem details with JSON pointers. */
-export function invalid(issues: readonly z.core.$ZodIssue[]): ProblemError {
+export function invalid(issues: readonly z.core.$ZodIssue[], at: readonly string[] = []): ProblemError {
   const errors = issues.slice(0, 50).map((issue) => ({
-    pointer: issue.path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join(
+    pointer: [...at, ...issue.path].map((part) =>
+      `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`
+    ).join(
       "",
     ),
     detail: issue.message,

@@ -1,17 +1,19 @@
-import { Hono } from "hono";
-import * as z from "zod";
-import { tenantName } from "../core/config.ts";
 import type { Tx } from "../core/tx.ts";
-import { access } from "./access.ts";
-import { plainText, readBody } from "./body.ts";
-import {
-  type AdminApp,
-  type AdminEnvironment,
-  type AdminVariables,
-  changeEntry,
-  requireTenant,
-} from "./environment.ts";
+import { REVOCATION_ROUTES } from "./contract/revocations.ts";
+import { type AdminEnvironment, changeEntry, requireTenant } from "./environment.ts";
+import { nextAfter } from "./paging.ts";
 import { ProblemError } from "./problem.ts";
+import { type AdminRoute, changing, reading } from "./route.ts";
+
+/** One revoked block, as it is listed. `createdAt` in epoch seconds. */
+export interface RevokedBlock {
+  readonly number: number;
+  readonly tenant: string;
+  readonly blockId: string;
+  readonly reason: string;
+  readonly operator: string;
+  readonly createdAt: number;
+}
 
 /** What the revocation routes change; `store/` fits. */
 export interface RevocationStore {
@@ -23,49 +25,43 @@ export interface RevocationStore {
     readonly reason: string;
     readonly operator: string;
   }): Promise<number>;
+  blocks(tenant: string, after: number, limit: number): Promise<readonly RevokedBlock[]>;
 }
 
-const base64url = (bytes: number) =>
-  z.string().regex(new RegExp(`^[A-Za-z0-9_-]{${Math.ceil(bytes * 4 / 3)}}$`), `base64url of ${bytes} bytes`);
-
-const revocationBody = z.strictObject({
-  tenant: tenantName,
-  jti: base64url(16).optional(),
-  block_id: base64url(32).optional(),
-  reason: plainText(500).min(1),
-}).refine((body) => (body.jti === undefined) !== (body.block_id === undefined), {
-  message: 'give either "jti" or "block_id"',
-});
-
-/** `POST /`: revokes one block and with it every token that contains it. */
-export function revocationRoutes(environment: AdminEnvironment, store: RevocationStore): AdminApp {
-  const app: AdminApp = new Hono<AdminVariables>();
-  app.post("/", access("operator", "tenant"), async (context) => {
-    const body = await readBody(context, revocationBody);
-    await requireTenant(environment, context.get("operator"), body.tenant);
-    const blockId = body.block_id ?? await resolveJti(store, body.tenant, body.jti ?? "");
-    const number = await environment.transact(async (tx) => {
-      const given = await store.insert(tx, {
-        ...{ tenant: body.tenant, kind: "block", value: blockId, reason: body.reason } as const,
-        operator: context.get("operator").id,
+/** Revocations: of one block, and with it of every token that contains it. */
+export function revocationRoutes(
+  environment: AdminEnvironment,
+  store: RevocationStore,
+): readonly AdminRoute[] {
+  return [
+    changing(environment, REVOCATION_ROUTES.revoke, async (request, commit) => {
+      const { operator, body } = request;
+      const { tenant, reason } = body;
+      await requireTenant(environment, operator, tenant);
+      const value = "block_id" in body ? body.block_id : await blockIdOf(store, tenant, body.jti);
+      return await commit(async (tx) => {
+        const kind = "block";
+        const number = await store.insert(tx, { tenant, kind, value, reason, operator: operator.id });
+        const entity = { type: "revocation", uid: String(number), data: { kind, value } };
+        return {
+          answer: { number, tenant, block_id: value },
+          events: [
+            changeEntry(environment, request, {
+              ...{ tenant, code: "revocation.created", activity: 1, entity, reason },
+            }),
+          ],
+        };
       });
-      await environment.appendIn(tx, [
-        changeEntry(environment, context.var, {
-          tenant: body.tenant,
-          code: "revocation.created",
-          activity: 1,
-          entity: { type: "revocation", uid: String(given), data: { kind: "block", value: blockId } },
-          reason: body.reason,
-        }),
-      ]);
-      return given;
-    });
-    return context.json({ number, tenant: body.tenant, block_id: blockId }, 201);
-  });
-  return app;
+    }),
+    reading(REVOCATION_ROUTES.list, async ({ operator, query: { tenant, after = 0, limit } }) => {
+      await requireTenant(environment, operator, tenant);
+      const rows = await store.blocks(tenant, after, limit);
+      return { revocations: rows.map(shown), next_after: nextAfter(rows, limit, (row) => row.number) };
+    }),
+  ];
 }
 
-async function resolveJti(store: RevocationStore, tenant: string, jti: string): Promise<string> {
+async function blockIdOf(store: RevocationStore, tenant: string, jti: string): Promise<string> {
   const blockId = await store.findBlockId(tenant, jti);
   if (blockId !== undefined) return blockId;
   throw new ProblemError({
@@ -73,4 +69,8 @@ async function resolveJti(store: RevocationStore, tenant: string, jti: string): 
     code: "unknown_token",
     detail: `Tenant "${tenant}" has no token with jti "${jti}"; revoke by block_id instead`,
   });
+}
+
+function shown({ number, tenant, blockId, reason, operator, createdAt }: RevokedBlock) {
+  return { number, tenant, block_id: blockId, reason, operator, created_at: Math.floor(createdAt) };
 }

@@ -1,19 +1,13 @@
-import { Hono } from "hono";
-import * as z from "zod";
-import { tenantName } from "../core/config.ts";
+import type * as z from "zod";
+import type { AuditEntry } from "../core/audit_entry.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Operator } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
-import { access } from "./access.ts";
-import { plainText, readBody, readQuery, wholeNumber } from "./body.ts";
-import {
-  type AdminApp,
-  type AdminEnvironment,
-  type AdminVariables,
-  changeEntry,
-  requireTenant,
-} from "./environment.ts";
+import { TENANT_ROUTES, type tenantSchema } from "./contract/tenants.ts";
+import { type AdminEnvironment, type AdminVariables, changeEntry, requireTenant } from "./environment.ts";
 import { nextAfter } from "./paging.ts";
 import { ProblemError } from "./problem.ts";
+import { type AdminRoute, changing, reading } from "./route.ts";
 
 /** One tenant with its settings. `createdAt` in epoch seconds. */
 export interface ListedTenant {
@@ -33,97 +27,75 @@ export interface TenantStore {
   changed(): Promise<void>;
 }
 
-const description = plainText(500);
-const settingsBody = z.strictObject({ description: description.optional() });
-const createBody = z.strictObject({ name: tenantName, settings: settingsBody.default({}) });
-const patchBody = z.strictObject({
-  version: z.int().min(1),
-  settings: z.strictObject({ description: description.nullable().optional() }),
-});
-const listQuery = z.strictObject({
-  after: z.union([z.literal(""), tenantName]).default(""),
-  limit: wholeNumber(1, 1000).default(100),
-});
-
-/** `POST /`, `GET /`, `GET /{name}`, `PATCH /{name}`: tenants and their settings. */
-export function tenantRoutes(environment: AdminEnvironment, store: TenantStore): AdminApp {
-  const app: AdminApp = new Hono<AdminVariables>();
-  app.post("/", access("admin", "all"), async (context) => {
-    const { name, settings } = await readBody(context, createBody);
-    const created = await environment.transact(async (tx) => {
-      const tenant = await store.create(tx, name, members(settings));
-      if (tenant === undefined) throw conflict("tenant_exists", `Tenant "${name}" exists already`);
-      await record(environment, tx, context.var, "tenant.created", tenant);
-      return tenant;
-    });
-    await store.changed();
-    return context.json(shown(created), 201);
-  });
-  app.get("/", access("viewer", "own"), async (context) => {
-    const { after, limit } = readQuery(context, listQuery);
-    const { tenants } = context.get("operator");
-    const rows = await store.page(after, limit, tenants === "*" ? undefined : tenants);
-    return context.json({ tenants: rows.map(shown), next_after: nextAfter(rows, limit, (row) => row.name) });
-  });
-  app.get("/:name", access("viewer", "tenant"), async (context) => {
-    return context.json(
-      shown(await requireFound(environment, store, context.var, context.req.param("name"))),
-    );
-  });
-  app.patch("/:name", access("admin", "tenant"), async (context) => {
-    const body = await readBody(context, patchBody);
-    const found = await requireFound(environment, store, context.var, context.req.param("name"));
-    const changed = await change(environment, store, context.var, found, body);
-    await store.changed();
-    return context.json(shown(changed));
-  });
-  return app;
+/** Tenants and their settings. */
+export function tenantRoutes(environment: AdminEnvironment, store: TenantStore): readonly AdminRoute[] {
+  return [
+    changing(environment, TENANT_ROUTES.create, async (request, commit) => {
+      const { name, settings } = request.body;
+      const committed = await commit(async (tx) => {
+        const tenant = await store.create(tx, name, members(settings));
+        if (tenant === undefined) throw conflict("tenant_exists", `Tenant "${name}" exists already`);
+        return {
+          answer: shown(tenant),
+          events: [entryOf(environment, request, "tenant.created", tenant)],
+        };
+      });
+      await store.changed();
+      return committed;
+    }),
+    reading(TENANT_ROUTES.list, async ({ operator: { tenants }, query: { after = "", limit } }) => {
+      const rows = await store.page(after, limit, tenants === "*" ? undefined : tenants);
+      return { tenants: rows.map(shown), next_after: nextAfter(rows, limit, (row) => row.name) };
+    }),
+    reading(
+      TENANT_ROUTES.show,
+      async ({ operator, params }) => shown(await requireFound(environment, store, operator, params.name)),
+    ),
+    changing(environment, TENANT_ROUTES.update, async (request, commit) => {
+      const { version, settings } = request.body;
+      const found = await requireFound(environment, store, request.operator, request.params.name);
+      if (found.version !== version) throw stale(found.name, version, String(found.version));
+      const committed = await commit(async (tx) => {
+        const next = members({ ...found.settings, ...settings });
+        const changed = await store.update(tx, found.name, version, next);
+        if (changed === undefined) throw stale(found.name, version, "a newer one");
+        return {
+          answer: shown(changed),
+          events: [entryOf(environment, request, "tenant.updated", changed)],
+        };
+      });
+      await store.changed();
+      return committed;
+    }),
+  ];
 }
 
-async function change(
-  environment: AdminEnvironment,
-  store: TenantStore,
-  variables: AdminVariables["Variables"],
-  found: ListedTenant,
-  { version, settings }: z.infer<typeof patchBody>,
-): Promise<ListedTenant> {
-  const stale = (now: string) =>
-    conflict("version_conflict", `Expected version ${version} of tenant "${found.name}", found ${now}`);
-  if (found.version !== version) throw stale(String(found.version));
-  return await environment.transact(async (tx) => {
-    const next = members({ ...found.settings, ...settings });
-    const changed = await store.update(tx, found.name, version, next);
-    if (changed === undefined) throw stale("a newer one");
-    await record(environment, tx, variables, "tenant.updated", changed);
-    return changed;
-  });
+function stale(name: string, version: number, now: string): ProblemError {
+  const detail = `Expected version ${version} of tenant "${name}", found ${now}`;
+  return conflict("version_conflict", detail);
 }
 
 async function requireFound(
   environment: AdminEnvironment,
   store: TenantStore,
-  { operator }: AdminVariables["Variables"],
+  operator: Operator,
   name: string,
 ): Promise<ListedTenant> {
-  const shortName = name.slice(0, 100);
-  await requireTenant(environment, operator, shortName);
-  const found = await store.find(shortName);
-  if (found === undefined) throw new TypeError(`Tenant "${shortName}" exists but cannot be read`);
+  await requireTenant(environment, operator, name);
+  const found = await store.find(name);
+  if (found === undefined) throw new TypeError(`Tenant "${name}" exists but cannot be read`);
   return found;
 }
 
-async function record(
+function entryOf(
   environment: AdminEnvironment,
-  tx: Tx,
   variables: AdminVariables["Variables"],
   code: "tenant.created" | "tenant.updated",
   { name, version, settings }: ListedTenant,
-): Promise<void> {
+): AuditEntry {
   const entity = { type: "tenant", uid: name, data: { version, settings } };
   const activity = code === "tenant.created" ? 1 : 3;
-  await environment.appendIn(tx, [
-    changeEntry(environment, variables, { tenant: name, code, activity, entity }),
-  ]);
+  return changeEntry(environment, variables, { tenant: name, code, activity, entity });
 }
 
 /** Settings without the members that are not set; null takes one away. */
@@ -132,7 +104,7 @@ function members(settings: Readonly<Record<string, unknown>>): JsonObject {
   return Object.fromEntries(set) as JsonObject;
 }
 
-function shown({ name, version, settings, createdAt }: ListedTenant) {
+function shown({ name, version, settings, createdAt }: ListedTenant): z.input<typeof tenantSchema> {
   return { name, version, settings, created_at: Math.floor(createdAt) };
 }
 
