@@ -15,18 +15,16 @@ export interface EventSource {
   readonly configDigest: string;
 }
 
+const CATEGORY_APPLICATION_ACTIVITY = 6;
 const CLASS_API_ACTIVITY = 6003;
 
 /** OCSF activity of a tool: 2 Read, 4 Delete, else 99 Other. */
-function activityOf(method: string, annotations: ToolAnnotations | undefined): JsonObject {
-  const id = annotations?.readOnlyHint === true ? 2 : annotations?.destructiveHint === true ? 4 : 99;
-  return {
-    activity_id: id,
-    activity_name: id === 2 ? "Read" : id === 4 ? "Delete" : method,
-    category_uid: 6,
-    class_uid: CLASS_API_ACTIVITY,
-    type_uid: CLASS_API_ACTIVITY * 100 + id,
-  };
+function activityOf(annotations: ToolAnnotations | undefined): 2 | 4 | 99 {
+  return annotations?.readOnlyHint === true ? 2 : annotations?.destructiveHint === true ? 4 : 99;
+}
+
+function activityName(activity: 2 | 4 | 99, other: string): string {
+  return activity === 2 ? "Read" : activity === 4 ? "Delete" : other;
 }
 
 /** `metadata` of any event. */
@@ -35,36 +33,37 @@ export function eventMetadata(
   event: { id: string; tenant: string; code: string; correlation?: string; profiles?: readonly string[] },
 ): JsonObject {
   return {
-    version: "1.8.0",
-    uid: event.id,
-    tenant_uid: event.tenant,
-    log_name: source.logId,
-    event_code: event.code,
     correlation_uid: event.correlation,
+    event_code: event.code,
+    log_name: source.logId,
     product: { name: "IntentGate", vendor_name: "IntentGate", version: source.version },
     profiles: event.profiles ?? ["security_control"],
+    tenant_uid: event.tenant,
+    uid: event.id,
+    version: "1.8.0",
   };
 }
 
 /** `unmapped` members that say which process and which settings were in force. */
 export function eventProvenance(source: EventSource, settingsVersion: number): JsonObject {
-  return { replica: source.replicaId, config_digest: source.configDigest, settings_version: settingsVersion };
+  return { config_digest: source.configDigest, replica: source.replicaId, settings_version: settingsVersion };
 }
 
-const OUTCOME_OF_DECISION = {
-  // severity: 1 informational, 2 low, 3 medium; action: 1 allowed, 2 denied, 99 other; disposition: 1 allowed, 2 blocked, 99 other
-  allow: { severity_id: 1, status_id: 1, status: "Success", action_id: 1, disposition_id: 1 },
-  block: { severity_id: 3, status_id: 2, status: "Failure", action_id: 2, disposition_id: 2 },
-  escalate: {
-    severity_id: 2,
-    status_id: 99,
-    status: "Escalated",
-    action_id: 99,
-    action: "Escalated",
-    disposition_id: 99,
-    disposition: "Escalated",
-  },
-} as const;
+/** What OCSF says of a decision; texts stand only where the number says "other". */
+interface Outcome {
+  // severity: 1 informational, 2 low, 3 medium; action: 1 allowed, 2 denied; disposition: 1 allowed, 2 blocked; 99 other
+  readonly severity: 1 | 2 | 3;
+  readonly statusId: 1 | 2 | 99;
+  readonly status: string;
+  readonly action: 1 | 2 | 99;
+  readonly otherAction?: string;
+}
+
+const OUTCOME_OF_DECISION: Readonly<Record<Decision["decision"], Outcome>> = {
+  allow: { severity: 1, statusId: 1, status: "Success", action: 1 },
+  block: { severity: 3, statusId: 2, status: "Failure", action: 2 },
+  escalate: { severity: 2, statusId: 99, status: "Escalated", action: 99, otherAction: "Escalated" },
+};
 
 export interface DecisionEventInput {
   readonly eventId: string;
@@ -78,33 +77,35 @@ export interface DecisionEventInput {
   readonly salt: Uint8Array;
 }
 
-function callMembers(call: ToolCall, principal: Principal): JsonObject {
-  return {
-    actor: { app_name: principal.agent, app_uid: principal.agent, session: { uid: principal.blockIds[0] } },
-    api: {
-      operation: call.name === "" ? call.method : call.name,
-      service: { name: call.upstream },
-      request: { uid: call.id },
-    },
-    src_endpoint: { ip: call.sourceIp },
-    dst_endpoint: { svc_name: call.upstream },
-  };
-}
-
 /** What a check said, without what no event may hold: a refusal must not go unrecorded because of its wording. */
 function recordable(text: string | undefined): string | undefined {
   return text?.toWellFormed().replaceAll("\0", "\ufffd");
 }
 
-/** Event of one decision: what was asked, by whom, and what the pipeline answered. */
+/**
+ * Event of one decision: what was asked, by whom, and what the pipeline answered. Members stand in their canonical order,
+ * here as everywhere in this file: such an event is written without another copy.
+ */
 export function decisionEvent(source: EventSource, input: DecisionEventInput): JsonObject {
   const { call, decision, principal } = input;
+  const outcome = OUTCOME_OF_DECISION[decision.decision];
+  const activity = activityOf(input.annotations);
   return {
-    ...activityOf(call.method, input.annotations),
-    ...OUTCOME_OF_DECISION[decision.decision],
-    time: input.timeMs,
-    status_code: recordable(decision.code),
-    status_detail: recordable(decision.reason),
+    action: outcome.otherAction,
+    action_id: outcome.action,
+    activity_id: activity,
+    activity_name: activityName(activity, call.method),
+    actor: { app_name: principal.agent, app_uid: principal.agent, session: { uid: principal.blockIds[0] } },
+    api: {
+      operation: call.name === "" ? call.method : call.name,
+      request: { uid: call.id },
+      service: { name: call.upstream },
+    },
+    category_uid: CATEGORY_APPLICATION_ACTIVITY,
+    class_uid: CLASS_API_ACTIVITY,
+    disposition: outcome.otherAction,
+    disposition_id: outcome.action,
+    dst_endpoint: { svc_name: call.upstream },
     message: `${call.method} of "${call.name}" on "${call.upstream}": ${decision.decision}`,
     metadata: eventMetadata(source, {
       id: input.eventId,
@@ -112,22 +113,40 @@ export function decisionEvent(source: EventSource, input: DecisionEventInput): J
       code: "call.decided",
       correlation: call.id,
     }),
-    ...callMembers(call, principal),
-    unmapped: {
-      ...eventProvenance(source, input.settingsVersion),
-      decision: decision.decision,
-      check: decision.check,
-      method: call.method,
-      trail: decision.trail.map((entry) => ({ ...entry })),
-      block_ids: principal.blockIds,
-      delegates: principal.delegates,
-      jti: principal.jti,
-      policy_digest: decision.facts.policy?.policy_digest as string | undefined,
-      arguments: {
-        names: Object.keys(call.arguments).slice(0, 64),
-        digest: saltedDigest(input.salt, call.argumentsDigest),
-      },
+    severity_id: outcome.severity,
+    src_endpoint: { ip: call.sourceIp },
+    status: outcome.status,
+    status_code: recordable(decision.code),
+    status_detail: recordable(decision.reason),
+    status_id: outcome.statusId,
+    time: input.timeMs,
+    type_uid: CLASS_API_ACTIVITY * 100 + activity,
+    unmapped: decisionMembers(source, input),
+  };
+}
+
+function decisionMembers(
+  source: EventSource,
+  { call, decision, principal, settingsVersion, salt }: DecisionEventInput,
+): JsonObject {
+  return {
+    arguments: {
+      digest: saltedDigest(salt, call.argumentsDigest),
+      names: Object.keys(call.arguments).slice(0, 64),
+      schema: decision.facts.tool?.arguments,
     },
+    block_ids: principal.blockIds,
+    check: decision.check,
+    config_digest: source.configDigest,
+    decision: decision.decision,
+    delegates: principal.delegates,
+    jti: principal.jti,
+    method: call.method,
+    pin: decision.facts.tool?.pin,
+    policy_digest: decision.facts.policy?.policy_digest as string | undefined,
+    replica: source.replicaId,
+    settings_version: settingsVersion,
+    trail: decision.trail.map(({ check, code, micros, verdict }) => ({ check, code, micros, verdict })),
   };
 }
 
@@ -155,16 +174,25 @@ export interface OutcomeEventInput {
 
 /** Event of how one allowed call ended. */
 export function outcomeEvent(source: EventSource, input: OutcomeEventInput): JsonObject {
-  const { ending } = input;
+  const { ending, salt } = input;
   const ok = ending.kind === "ok";
+  const activity = activityOf(undefined);
+  const { resultDigest, upstreamMs, upstreamStatus } = ending;
   return {
-    ...activityOf("outcome", undefined),
-    severity_id: ok ? 1 : 2,
-    status_id: ok ? 1 : ending.kind === "unknown" ? 0 : 2,
-    status_code: ending.code ?? ending.kind,
     action_id: 1,
+    activity_id: activity,
+    activity_name: activityName(activity, "outcome"),
+    actor: { app_name: input.agent, app_uid: input.agent },
+    api: {
+      operation: input.operation,
+      request: { uid: input.decisionId },
+      response: upstreamStatus === undefined ? undefined : { code: upstreamStatus },
+      service: { name: input.upstream },
+    },
+    category_uid: CATEGORY_APPLICATION_ACTIVITY,
+    class_uid: CLASS_API_ACTIVITY,
     disposition_id: 1,
-    time: input.timeMs,
+    dst_endpoint: { svc_name: input.upstream },
     message: `"${input.operation}" on "${input.upstream}" ended: ${ending.kind}`,
     metadata: eventMetadata(source, {
       id: input.eventId,
@@ -172,23 +200,22 @@ export function outcomeEvent(source: EventSource, input: OutcomeEventInput): Jso
       code: "call.ended",
       correlation: input.decisionId,
     }),
-    actor: { app_name: input.agent, app_uid: input.agent },
-    api: {
-      operation: input.operation,
-      service: { name: input.upstream },
-      request: { uid: input.decisionId },
-      response: ending.upstreamStatus === undefined ? undefined : { code: ending.upstreamStatus },
-    },
+    severity_id: ok ? 1 : 2,
     src_endpoint: { ip: input.sourceIp },
-    dst_endpoint: { svc_name: input.upstream },
+    status_code: ending.code ?? ending.kind,
+    status_id: ok ? 1 : ending.kind === "unknown" ? 0 : 2,
+    time: input.timeMs,
+    type_uid: CLASS_API_ACTIVITY * 100 + activity,
     unmapped: {
-      ...eventProvenance(source, input.settingsVersion),
+      config_digest: source.configDigest,
       outcome: ending.kind,
-      upstream_ms: ending.upstreamMs === undefined ? undefined : Math.round(ending.upstreamMs),
+      replica: source.replicaId,
       result_bytes: ending.resultBytes,
-      result_digest: ending.resultDigest === undefined || input.salt === undefined
+      result_digest: resultDigest === undefined || salt === undefined
         ? undefined
-        : saltedDigest(input.salt, ending.resultDigest),
+        : saltedDigest(salt, resultDigest),
+      settings_version: input.settingsVersion,
+      upstream_ms: upstreamMs === undefined ? undefined : Math.round(upstreamMs),
     },
   };
 }

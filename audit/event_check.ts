@@ -1,7 +1,7 @@
 /** What must hold for the events of one chain one after the other, besides the tree: chain hash, tenant, outcomes. */
 import { Buffer } from "node:buffer";
-import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
-import { genesisHash, hex, nextHash } from "../digest.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { genesisHash, hex, nextHash } from "./digest.ts";
 
 /** Which events are checked. */
 export interface CheckedRange {
@@ -27,6 +27,8 @@ export class EventCheck {
   /** Decision ids of allows without an outcome so far. */
   readonly #open = new Set<string>();
   #hash: Uint8Array | undefined;
+  /** What `hashAfter` has computed, so that `take` need not do it again. */
+  #next: { readonly canonical: string; readonly hash: Uint8Array } | undefined;
   #redacts = false;
 
   constructor(range: CheckedRange) {
@@ -53,13 +55,26 @@ export class EventCheck {
     return this.#hash === undefined ? undefined : hex(this.#hash);
   }
 
+  /** Lower-case hex of the chain hash that this event would lead to; absent when events are redacted. */
+  hashAfter(canonical: string): string | undefined {
+    if (this.#hash === undefined) return undefined;
+    if (this.#next?.canonical !== canonical) {
+      this.#next = { canonical, hash: nextHash(this.#hash, canonical) };
+    }
+    return hex(this.#next.hash);
+  }
+
   take(canonical: string, seq: number): void {
     const event = parseEvent(canonical, seq);
     const metadata = isJsonObject(event.metadata) ? event.metadata : {};
     if (metadata.tenant_uid !== this.#range.chain || metadata.log_name !== this.#range.log_id) {
       throw new EventFault("mixed_chain", `Event ${seq} is of another chain or log`, seq);
     }
-    if (this.#hash !== undefined) this.#hash = nextHash(this.#hash, canonical);
+    if (this.#hash !== undefined) {
+      this.hashAfter(canonical);
+      this.#hash = this.#next?.hash;
+      this.#next = undefined;
+    }
     this.#takeOutcome(event, metadata, seq);
   }
 

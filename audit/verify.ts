@@ -1,119 +1,269 @@
-/** Recomputes a chain from its genesis and compares it with what the database holds. */
+/**
+ * Verifies one chain: recomputes hash chain and Merkle tree from the stored events, and holds them against the database's
+ * head, the last signed checkpoint, and the one that the asker expects.
+ */
 import type { AuditRow } from "../core/audit_entry.ts";
-import { genesisHash, hex, nextHash } from "./digest.ts";
+import { type ChainBreak, walkChain } from "./chain_walk.ts";
+import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { genesisHash, hex } from "./digest.ts";
+import { EventCheck } from "./event_check.ts";
+import type { StoredCheckpoint } from "./log_signer.ts";
+import { LeafRun } from "./merkle_range.ts";
+import { coveringNodes, equal, treeRoot } from "./merkle_tree.ts";
+import { NoteError, type NoteVerifier } from "./signed_note.ts";
+import { TileError, tileNodes, type TreeStore } from "./tiles.ts";
 
-/** What verification reads; `store/audit_events.ts` fits. */
-export interface ChainReader {
+/** What verification reads; `store/audit_events.ts` and `store/audit_tree.ts` fit. */
+export interface ChainReader extends TreeStore {
   head(chain: string): Promise<{ readonly seq: number; readonly hash: string } | undefined>;
   read(chain: string, afterSeq: number, limit: number): Promise<readonly AuditRow[]>;
+  latestCheckpoint(chain: string): Promise<StoredCheckpoint | undefined>;
+  /** Which of these decisions the database still knows as open. */
+  stillOpen(chain: string, decisionIds: readonly string[]): Promise<readonly string[]>;
+  /** When an event was appended, epoch seconds. */
+  appendedAt(chain: string, seq: number): Promise<number | undefined>;
 }
 
-/** Where a chain stops being what it claims, with what was expected there and what was found. */
-export interface ChainBreak {
-  readonly seq: number;
-  readonly what: "missing" | "hash" | "head" | "extra";
-  readonly expected: string;
-  readonly found: string;
+export interface VerifyOrder {
+  readonly chain: string;
+  readonly logId: string;
+  readonly origin: string;
+  /** Keys that checkpoints may be signed with. */
+  readonly keys: readonly NoteVerifier[];
+  /** A signed checkpoint that the asker holds: the chain must continue it. */
+  readonly expected?: string | undefined;
+  /** A signed checkpoint that was verified before: the walk begins after it. */
+  readonly since?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((seq: number, last: number) => void) | undefined;
+  readonly nowMs: () => number;
 }
 
 export interface VerifyReport {
   readonly verdict: "verified" | "broken" | "unproven";
   readonly chain: string;
-  /** Events that were recomputed, and the head they lead to. */
+  /** Events that were recomputed: from `first` on, `events` of them; what stands before was verified earlier. */
+  readonly first: number;
   readonly events: number;
+  /** Where the recomputation arrived. */
   readonly head: { readonly seq: number; readonly hash: string };
+  /** The last signed checkpoint that covers recomputed events. */
+  readonly checkpoint?: { readonly size: number; readonly root: string; readonly signedAt: number };
+  /** Events after the checkpoint: recomputed, but not signed yet. */
+  readonly tail: { readonly events: number; readonly ageSeconds: number };
+  /** Allowed calls whose outcome is still to come. */
+  readonly open: number;
   readonly broken?: ChainBreak;
   /** Why nothing can be said, for `unproven`. */
   readonly reason?: string;
 }
 
-const PAGE = 1_000;
+const NO_TAIL = { events: 0, ageSeconds: 0 } as const;
 
-/**
- * Verifies one chain as of its head when the verification began. `verified` means: from the genesis hash to that head
- * no event is missing, changed, added or moved, as far as the database's own head is right. Without a signed checkpoint
- * outside the database nothing stronger can be claimed.
- */
-export async function verifyChain(
-  reader: ChainReader,
-  logId: string,
-  chain: string,
-  signal?: AbortSignal,
-): Promise<VerifyReport> {
-  const head = await reader.head(chain);
-  const genesis = genesisHash(logId, chain);
-  if (head === undefined) return withoutHead(reader, chain, hex(genesis));
-  let hash = genesis;
-  let seq = 0;
-  const report = (rest: Partial<VerifyReport> & Pick<VerifyReport, "verdict">): VerifyReport => ({
-    chain,
-    events: seq,
-    head: { seq, hash: hex(hash) },
-    ...rest,
-  });
-  while (seq < head.seq) {
-    if (signal?.aborted) return report({ verdict: "unproven", reason: "the time limit was reached" });
-    const rows = await reader.read(chain, seq, PAGE);
-    if (rows.length === 0) {
-      return report({ verdict: "broken", broken: missing(seq + 1, `${head.seq} events`, `${seq} events`) });
-    }
-    for (const row of rows) {
-      if (seq === head.seq) break;
-      if (row.seq !== seq + 1) {
-        return report({
-          verdict: "broken",
-          broken: missing(seq + 1, `event ${seq + 1}`, `event ${row.seq}`),
-        });
-      }
-      const expected = nextHash(hash, row.canonical);
-      if (hex(expected) !== row.hash) {
-        const broken: ChainBreak = { seq: row.seq, what: "hash", expected: hex(expected), found: row.hash };
-        return report({ verdict: "broken", broken });
-      }
-      hash = expected;
-      seq = row.seq;
-    }
+/** Verifies the chain as of its head when the verification begins. */
+export async function verifyChain(reader: ChainReader, order: VerifyOrder): Promise<VerifyReport> {
+  return await new Verification(reader, order).run();
+}
+
+class Verification {
+  readonly #reader: ChainReader;
+  readonly #order: VerifyOrder;
+  #first = 1;
+  #run = new LeafRun(0);
+  #check: EventCheck;
+
+  constructor(reader: ChainReader, order: VerifyOrder) {
+    this.#reader = reader;
+    this.#order = order;
+    this.#check = this.#checkFrom(1, hex(genesisHash(order.logId, order.chain)));
   }
-  if (hex(hash) !== head.hash) {
-    return report({
-      verdict: "broken",
-      broken: { seq, what: "head", expected: hex(hash), found: head.hash },
+
+  async run(): Promise<VerifyReport> {
+    const { chain, signal, onProgress } = this.#order;
+    const stored = await this.#reader.latestCheckpoint(chain);
+    const head = await this.#reader.head(chain);
+    if (head === undefined) return await this.#withoutHead();
+    const signed = this.#opened(stored?.note, "signature");
+    const expected = this.#opened(this.#order.expected, "expected");
+    const since = this.#opened(this.#order.since, "signature");
+    for (const opened of [signed, expected, since]) if (opened instanceof Failed) return opened.report(this);
+    if (signed !== undefined && (signed as Checkpoint).size !== stored?.size) {
+      return this.broken(
+        0,
+        "signature",
+        `a checkpoint of size ${stored?.size}`,
+        `one of ${(signed as Checkpoint).size}`,
+      );
+    }
+    const points = [signed, expected, since].filter((point) => point !== undefined) as Checkpoint[];
+    const beyond = points.find(({ size }) => size > head.seq);
+    if (beyond !== undefined) {
+      return this.broken(head.seq + 1, "missing", `${beyond.size} events, as signed`, `${head.seq} events`);
+    }
+    const resumed = since === undefined ? undefined : await this.#resume(since as Checkpoint);
+    if (resumed !== undefined) return resumed;
+    const walk = await walkChain(
+      this.#reader,
+      {
+        ...{ chain, last: head.seq, signal, rootsAt: points.map(({ size }) => size) },
+        onProgress: (seq) => onProgress?.(seq, head.seq),
+      },
+      this.#run,
+      this.#check,
+    );
+    if (walk.broken !== undefined) return this.report({ verdict: "broken", broken: walk.broken });
+    if (walk.isAborted) return this.unproven("the time limit was reached");
+    if (this.#check.hash !== head.hash) {
+      return this.broken(head.seq, "head", this.#check.hash ?? "", head.hash);
+    }
+    for (const { size, root } of points) {
+      const found = walk.roots.get(size) ?? await this.#storedRoot(size);
+      if (!equal(found, root)) {
+        return this.broken(size, "checkpoint", `root ${hex(root)}, as signed`, `root ${hex(found)}`);
+      }
+    }
+    return await this.#noneBeyond(head.seq) ?? await this.#outcomesOwed(head.seq) ??
+      await this.#verdict(stored, head.seq);
+  }
+
+  report(rest: Partial<VerifyReport> & Pick<VerifyReport, "verdict">): VerifyReport {
+    return {
+      ...{ chain: this.#order.chain, first: this.#first, events: this.#run.end - this.#first + 1 },
+      head: { seq: this.#run.end, hash: this.#check.hash ?? "" },
+      ...{ tail: NO_TAIL, open: this.#check.open },
+      ...rest,
+    };
+  }
+
+  broken(seq: number, what: ChainBreak["what"], expected: string, found: string): VerifyReport {
+    return this.report({ verdict: "broken", broken: { seq, what, expected, found } });
+  }
+
+  unproven(reason: string): VerifyReport {
+    return this.report({ verdict: "unproven", reason });
+  }
+
+  #checkFrom(first: number, before: string): EventCheck {
+    return new EventCheck({
+      log_id: this.#order.logId,
+      chain: this.#order.chain,
+      first,
+      chain_hash: { before },
     });
   }
-  return await noneBeyond(reader, chain, head, report);
-}
 
-function missing(seq: number, expected: string, found: string): ChainBreak {
-  return { seq, what: "missing", expected, found };
-}
-
-async function withoutHead(reader: ChainReader, chain: string, genesis: string): Promise<VerifyReport> {
-  const rows = await reader.read(chain, 0, 1);
-  const base = { chain, events: 0, head: { seq: 0, hash: genesis } };
-  if (rows.length === 0) return { ...base, verdict: "unproven", reason: "no such chain" };
-  const broken: ChainBreak = { seq: 0, what: "head", expected: "a head", found: "events without a head" };
-  return { ...base, verdict: "broken", broken };
-}
-
-/** Events past the head belong to appends after the verification began, so the head must have moved with them. */
-async function noneBeyond(
-  reader: ChainReader,
-  chain: string,
-  head: { readonly seq: number; readonly hash: string },
-  report: (rest: Pick<VerifyReport, "verdict" | "broken">) => VerifyReport,
-): Promise<VerifyReport> {
-  const beyond = (await reader.read(chain, head.seq, 1))[0];
-  if (beyond !== undefined) {
-    const now = await reader.head(chain);
-    if (now === undefined || now.seq < beyond.seq) {
-      const broken: ChainBreak = {
-        seq: beyond.seq,
-        what: "extra",
-        expected: `no event after ${head.seq}`,
-        found: `event ${beyond.seq}`,
-      };
-      return report({ verdict: "broken", broken });
+  #opened(note: string | undefined, what: "signature" | "expected"): Checkpoint | Failed | undefined {
+    if (note === undefined) return undefined;
+    const { origin, keys } = this.#order;
+    try {
+      return openCheckpoint(note, { origin, keys }).checkpoint;
+    } catch (error) {
+      if (!(error instanceof NoteError)) throw error;
+      return new Failed(what, origin, error.message);
     }
   }
-  return report({ verdict: "verified" });
+
+  /** Begins after a checkpoint whose tree is still the stored one. */
+  async #resume(since: Checkpoint): Promise<VerifyReport | undefined> {
+    const { chain } = this.#order;
+    if (since.size === 0) return undefined;
+    const read = tileNodes(this.#reader, chain, since.size);
+    let run: LeafRun;
+    try {
+      const nodes = coveringNodes(0, since.size).map(async ({ level, index }) => ({
+        ...{ level, index },
+        hash: await read(level, index),
+      }));
+      run = new LeafRun(0, await Promise.all(nodes));
+    } catch (error) {
+      if (error instanceof TileError) return this.broken(since.size, "checkpoint", "its tree", error.message);
+      throw error;
+    }
+    const [row] = await this.#reader.read(chain, since.size - 1, 1);
+    if (row?.seq !== since.size) {
+      return this.broken(
+        since.size,
+        "missing",
+        `event ${since.size}`,
+        row === undefined ? "none" : `event ${row.seq}`,
+      );
+    }
+    if (!equal(run.root(), since.root)) {
+      return this.broken(since.size, "checkpoint", `root ${hex(since.root)}`, `root ${hex(run.root())}`);
+    }
+    this.#run = run;
+    this.#first = since.size + 1;
+    this.#check = this.#checkFrom(this.#first, row.hash);
+    return undefined;
+  }
+
+  /** The root before the walk began: the stored tree up to there was compared with a checkpoint. */
+  async #storedRoot(size: number): Promise<Uint8Array> {
+    return await treeRoot(size, tileNodes(this.#reader, this.#order.chain, this.#first - 1));
+  }
+
+  async #withoutHead(): Promise<VerifyReport> {
+    const rows = await this.#reader.read(this.#order.chain, 0, 1);
+    if (rows.length > 0) return this.broken(0, "head", "a head", "events without a head");
+    if (this.#order.expected !== undefined) return this.broken(0, "head", "a head", "no such chain");
+    return this.unproven("no such chain");
+  }
+
+  /** Events past the head belong to appends after the verification began, so the head must have moved with them. */
+  async #noneBeyond(headSeq: number): Promise<VerifyReport | undefined> {
+    const { chain } = this.#order;
+    const beyond = (await this.#reader.read(chain, headSeq, 1))[0];
+    if (beyond === undefined) return undefined;
+    const now = await this.#reader.head(chain);
+    if (now !== undefined && now.seq >= beyond.seq) return undefined;
+    return this.broken(beyond.seq, "extra", `no event after ${headSeq}`, `event ${beyond.seq}`);
+  }
+
+  /** Every allow without an outcome must be known as open, or have got its outcome meanwhile. */
+  async #outcomesOwed(headSeq: number): Promise<VerifyReport | undefined> {
+    const { chain } = this.#order;
+    const open = [...this.#check.openDecisions()];
+    const known = new Set(await this.#reader.stillOpen(chain, open));
+    const owed = new Set(open.filter((decisionId) => !known.has(decisionId)));
+    for (let after = headSeq; owed.size > 0;) {
+      const rows = await this.#reader.read(chain, after, 1_000);
+      for (const { canonical } of rows) {
+        const { metadata } = JSON.parse(canonical);
+        if (metadata?.event_code === "call.ended") owed.delete(metadata.correlation_uid);
+      }
+      if (rows.length === 0) break;
+      after = rows.at(-1)!.seq;
+    }
+    const [decisionId] = owed;
+    if (decisionId === undefined) return undefined;
+    return this.broken(headSeq, "outcome", `an outcome of the allow "${decisionId}"`, "none");
+  }
+
+  async #verdict(stored: StoredCheckpoint | undefined, headSeq: number): Promise<VerifyReport> {
+    if (stored === undefined) return this.unproven("no checkpoint has been signed yet");
+    const { chain, nowMs } = this.#order;
+    const events = headSeq - stored.size;
+    const oldest = events === 0 ? undefined : await this.#reader.appendedAt(chain, stored.size + 1);
+    return this.report({
+      verdict: "verified",
+      checkpoint: { size: stored.size, root: hex(stored.root), signedAt: stored.signedAt },
+      tail: {
+        events,
+        ageSeconds: oldest === undefined ? 0 : Math.max(0, Math.round(nowMs() / 1000 - oldest)),
+      },
+    });
+  }
+}
+
+/** A checkpoint that cannot be opened. */
+class Failed {
+  constructor(
+    readonly what: "signature" | "expected",
+    readonly origin: string,
+    readonly why: string,
+  ) {}
+
+  report(verification: Verification): VerifyReport {
+    return verification.broken(0, this.what, `a signed checkpoint of "${this.origin}"`, this.why);
+  }
 }

@@ -1,101 +1,325 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { AuditRow } from "../core/audit_entry.ts";
+import { canonicalJson } from "../core/canonical_json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { signCheckpoint } from "./checkpoint.ts";
 import { genesisHash, hex, nextHash } from "./digest.ts";
-import { verifyChain } from "./verify.ts";
+import { honestEvents, LOG_ID } from "./export/export_fixture.ts";
+import type { StoredCheckpoint } from "./log_signer.ts";
+import { LeafRun } from "./merkle_range.ts";
+import { leafHash } from "./merkle_tree.ts";
+import { ed25519Signer, formatVerifierKey, parseVerifierKey } from "./signed_note.ts";
+import { type FullTile, TileBuilder, type TreeStore } from "./tiles.ts";
+import { type ChainReader, verifyChain, type VerifyOrder } from "./verify.ts";
 
-const LOG = "log-1";
+const CHAIN = "acme";
+const ORIGIN = "gateway.example/acme";
+const KEY = generateKeyPairSync("ed25519").privateKey;
 
-function honestRows(count: number, chain = "acme"): AuditRow[] {
-  let hash = genesisHash(LOG, chain);
-  return Array.from({ length: count }, (_, index) => {
-    const canonical = `{"n":${index}}`;
+/** What the database holds of one chain. */
+interface Image {
+  rows: AuditRow[];
+  head: { seq: number; hash: string } | undefined;
+  tiles: Map<string, FullTile>;
+  checkpoint: StoredCheckpoint | undefined;
+  open: Set<string>;
+}
+
+function checkpointOf(texts: readonly string[], size: number, key: KeyObject = KEY): StoredCheckpoint {
+  const run = new LeafRun(0);
+  for (const text of texts.slice(0, size)) run.push(leafHash(text));
+  const note = signCheckpoint({ origin: ORIGIN, size, root: run.root() }, [ed25519Signer(ORIGIN, key)]);
+  return { size, root: run.root(), note, signedAt: 1_700_000_000 };
+}
+
+/** The database of a log whose first `signed` events stand under a checkpoint. */
+async function imageOf(texts: readonly string[], signed: number, chain = CHAIN): Promise<Image> {
+  let hash = genesisHash(LOG_ID, chain);
+  const rows = texts.map((canonical, index) => {
     hash = nextHash(hash, canonical);
     return { seq: index + 1, canonical, hash: hex(hash) };
   });
+  const tiles = new Map<string, FullTile>();
+  const builder = await TileBuilder.resume({} as TreeStore, chain, 0);
+  for (const text of texts.slice(0, signed)) {
+    for (const tile of builder.push(leafHash(text))) tiles.set(`${tile.level}/${tile.index}`, tile);
+  }
+  const open = new Set<string>();
+  for (const text of texts) {
+    const { metadata, unmapped } = JSON.parse(text);
+    if (metadata.event_code === "call.ended") open.delete(metadata.correlation_uid);
+    else if (unmapped.decision === "allow") open.add(metadata.correlation_uid);
+  }
+  const head = { seq: rows.length, hash: hex(hash) };
+  return { rows, head, tiles, checkpoint: checkpointOf(texts, signed), open };
 }
 
-function readerOf(rows: readonly AuditRow[], head = headOf(rows)) {
+function readerOf(image: Image): ChainReader {
   return {
-    head: () => Promise.resolve(head),
-    read: (_chain: string, after: number, limit: number) =>
-      Promise.resolve(rows.filter((row) => row.seq > after).slice(0, limit)),
-  };
-}
-
-function headOf(rows: readonly AuditRow[]) {
-  const last = rows.at(-1);
-  return last === undefined
-    ? { seq: 0, hash: hex(genesisHash(LOG, "acme")) }
-    : { seq: last.seq, hash: last.hash };
-}
-
-Deno.test("verifyChain() verifies honest chains of every size around a page", async () => {
-  for (const count of [0, 1, 2, 999, 1000, 1001, 2500]) {
-    const report = await verifyChain(readerOf(honestRows(count)), LOG, "acme");
-    assert.equal(report.verdict, "verified", `${count} events`);
-    assert.equal(report.events, count);
-  }
-});
-
-Deno.test("verifyChain() finds each kind of tampering and says where", async () => {
-  const rows = honestRows(20);
-  const head = headOf(rows);
-  const changed = (index: number, change: Partial<AuditRow>) =>
-    rows.map((row, at) => at === index ? { ...row, ...change } : row);
-  const moved = honestRows(20, "other");
-  const cases: [string, AuditRow[], typeof head, string, number][] = [
-    ["one event changed", changed(9, { canonical: '{"n":99}' }), head, "hash", 10],
-    ["one hash changed", changed(9, { hash: "00".repeat(32) }), head, "hash", 10],
-    ["a hash blanked", changed(19, { hash: "" }), head, "hash", 20],
-    ["the newest deleted", rows.slice(0, 15), head, "missing", 16],
-    ["the oldest deleted", rows.slice(5), head, "missing", 1],
-    ["one in the middle deleted", rows.filter((row) => row.seq !== 7), head, "missing", 7],
-    ["all deleted", [], head, "missing", 1],
-    ["another tenant's events", moved, headOf(moved), "hash", 1],
-    [
-      "two events swapped",
-      changed(4, { canonical: rows[5]!.canonical }).map((row, at) =>
-        at === 5 ? { ...row, canonical: rows[4]!.canonical } : row
+    head: () => Promise.resolve(image.head),
+    read: (_, after, limit) => Promise.resolve(image.rows.filter(({ seq }) => seq > after).slice(0, limit)),
+    latestCheckpoint: () => Promise.resolve(image.checkpoint),
+    stillOpen: (_, ids) => Promise.resolve(ids.filter((id) => image.open.has(id))),
+    appendedAt: () => Promise.resolve(1_700_000_000),
+    fullTile: (_, level, index) => Promise.resolve(image.tiles.get(`${level}/${index}`)?.hashes),
+    tileRoots: (_, level, from, to) => {
+      const roots = Array.from(
+        { length: to - from },
+        (_, at) => image.tiles.get(`${level}/${from + at}`)?.root,
+      );
+      return Promise.resolve(roots.filter((root) => root !== undefined));
+    },
+    entries: (_, from, to) =>
+      Promise.resolve(
+        image.rows.filter(({ seq }) => seq > from && seq <= to).map(({ canonical }) => canonical),
       ),
-      head,
-      "hash",
-      5,
-    ],
-    ["the head set back", rows, headOf(rows.slice(0, 10)), "extra", 11],
-    ["the head's hash changed", rows, { seq: 20, hash: "11".repeat(32) }, "head", 20],
-  ];
-  for (const [what, tampered, withHead, kind, seq] of cases) {
-    const report = await verifyChain(readerOf(tampered, withHead), LOG, "acme");
-    assert.equal(report.verdict, "broken", what);
-    assert.equal(report.broken?.what, kind, what);
-    assert.equal(report.broken?.seq, seq, what);
+  };
+}
+
+async function verify(image: Image, order: Partial<VerifyOrder> = {}) {
+  return await verifyChain(readerOf(image), {
+    ...{ chain: CHAIN, logId: LOG_ID, origin: ORIGIN, nowMs: () => 1_700_000_060_000 },
+    keys: [parseVerifierKey(formatVerifierKey(ORIGIN, KEY))],
+    ...order,
+  });
+}
+
+const textsOf = (events: readonly JsonObject[]) => events.map(canonicalJson);
+const EVENTS = honestEvents(CHAIN, 400);
+const TEXTS = textsOf(EVENTS);
+const SIZE = TEXTS.length;
+const codeOf = (event: JsonObject) => isJsonObject(event.metadata) ? event.metadata.event_code : undefined;
+
+Deno.test("verifyChain() verifies honest chains, and tells what is not signed yet", async () => {
+  for (const signed of [0, 1, 255, 256, 300, SIZE]) {
+    const report = await verify(await imageOf(TEXTS, signed));
+    assert.equal(report.verdict, "verified", JSON.stringify(report));
+    assert.equal(report.events, SIZE);
+    assert.equal(report.checkpoint?.size, signed);
+    assert.deepEqual(report.tail, { events: SIZE - signed, ageSeconds: signed === SIZE ? 0 : 60 });
   }
 });
 
-Deno.test("verifyChain() proves nothing for a chain that is not there, and breaks on events without a head", async () => {
-  const none = { head: () => Promise.resolve(undefined), read: () => Promise.resolve([]) };
-  assert.equal((await verifyChain(none, LOG, "acme")).verdict, "unproven");
-  const headless = { ...readerOf(honestRows(3)), head: () => Promise.resolve(undefined) };
-  assert.equal((await verifyChain(headless, LOG, "acme")).verdict, "broken");
+Deno.test("verifyChain() goes on after a checkpoint that was verified before", async () => {
+  const image = await imageOf(TEXTS, SIZE);
+  for (const size of [1, 255, 256, 257, SIZE]) {
+    const since = checkpointOf(TEXTS, size).note;
+    const report = await verify(image, { since, expected: checkpointOf(TEXTS, 100).note });
+    assert.equal(report.verdict, "verified", JSON.stringify(report));
+    assert.deepEqual([report.first, report.events], [size + 1, SIZE - size]);
+  }
 });
 
-Deno.test("verifyChain() does not accuse appends that happen meanwhile", async () => {
-  const rows = honestRows(30);
-  let asked = 0;
-  const growing = {
-    ...readerOf(rows),
-    head: () => Promise.resolve(asked++ === 0 ? headOf(rows.slice(0, 20)) : headOf(rows)),
-  };
-  const report = await verifyChain(growing, LOG, "acme");
-  assert.equal(report.verdict, "verified");
-  assert.equal(report.events, 20);
+Deno.test("verifyChain() accuses none of 500 random honest histories", async () => {
+  for (let seed = 1; seed <= 500; seed++) {
+    const texts = textsOf(honestEvents(CHAIN, seed % 23, seed));
+    const cut = texts.slice(0, texts.length - seed % 3);
+    const signed = cut.length === 0 ? 0 : seed % (cut.length + 1);
+    const image = await imageOf(cut, signed);
+    const expected = seed % 2 === 0 ? { expected: checkpointOf(cut, Math.floor(cut.length / 2)).note } : {};
+    const report = await verify(image, expected);
+    assert.equal(report.verdict, "verified", `seed ${seed}: ${JSON.stringify(report)}`);
+    assert.equal(report.open, image.open.size);
+  }
 });
 
-Deno.test("verifyChain() answers unproven when its time is up", async () => {
-  const report = await verifyChain(readerOf(honestRows(5)), LOG, "acme", AbortSignal.abort());
-  assert.equal(report.verdict, "unproven");
+Deno.test("verifyChain() says that nothing is proven without a chain or a checkpoint", async () => {
+  const image = await imageOf(TEXTS, 0);
+  assert.equal(
+    (await verify({ ...image, checkpoint: undefined })).reason,
+    "no checkpoint has been signed yet",
+  );
+  assert.equal((await verify({ ...image, rows: [], head: undefined })).reason, "no such chain");
+  const aborted = AbortSignal.abort();
+  assert.equal((await verify(image, { signal: aborted })).reason, "the time limit was reached");
 });
 
-Deno.test("verifyChain() notices another log id", async () => {
-  assert.equal((await verifyChain(readerOf(honestRows(5)), "log-2", "acme")).verdict, "broken");
+/** A dishonest database, made from the honest one; where it can, the cheat recomputes hashes, head and tree. */
+type Cheat = (image: Image) => Image | Promise<Image>;
+
+const rebuilt = (change: (events: JsonObject[]) => JsonObject[]): Cheat => async (image) => {
+  const signed = image.checkpoint?.size ?? 0;
+  const fresh = await imageOf(textsOf(change(structuredClone(EVENTS) as JsonObject[])), signed);
+  // The signed checkpoint cannot be made again without the key.
+  return { ...fresh, checkpoint: image.checkpoint };
+};
+const rows = (change: (rows: AuditRow[]) => AuditRow[]): Cheat => (image) => ({
+  ...image,
+  rows: change([...image.rows]),
+});
+const row = (index: number, change: (row: AuditRow) => Partial<AuditRow>): Cheat =>
+  rows((all) => all.with(index, { ...all[index]!, ...change(all[index]!) }));
+const blanked = (from: number, to: number): Cheat =>
+  rows((all) => all.map((one, at) => at >= from && at < to ? { ...one, hash: "" } : one));
+
+const CHEATS: Readonly<Record<string, Cheat>> = {
+  "newest 5 deleted": rows((all) => all.slice(0, -5)),
+  "oldest 15 deleted": rows((all) => all.slice(15)),
+  "everything deleted": rows(() => []),
+  "everything deleted, head too": (image) => ({ ...image, rows: [], head: undefined }),
+  "newest 5 deleted, head moved back": (image) => ({
+    ...image,
+    rows: image.rows.slice(0, -5),
+    head: { seq: SIZE - 5, hash: image.rows[SIZE - 6]!.hash },
+  }),
+  "everything deleted, head moved back": (image) => ({
+    ...image,
+    rows: [],
+    head: { seq: 0, hash: hex(genesisHash(LOG_ID, CHAIN)) },
+  }),
+  "a forged row without a hash": rows((all) => [...all, { seq: SIZE + 1, canonical: TEXTS[0]!, hash: "" }]),
+  "a forged row behind the head": rows((all) => [
+    ...all,
+    {
+      seq: SIZE + 1,
+      canonical: TEXTS[0]!,
+      hash: hex(nextHash(Buffer.from(all.at(-1)!.hash, "hex"), TEXTS[0]!)),
+    },
+  ]),
+  "a forged row, head moved": (image) => {
+    const hash = hex(nextHash(Buffer.from(image.rows.at(-1)!.hash, "hex"), "{}"));
+    return {
+      ...image,
+      rows: [...image.rows, { seq: SIZE + 1, canonical: "{}", hash }],
+      head: { seq: SIZE + 1, hash },
+    };
+  },
+  "every hash blanked": blanked(0, SIZE),
+  "first 10 hashes blanked": blanked(0, 10),
+  "last hash blanked": blanked(SIZE - 1, SIZE),
+  "a row changed": row(40, ({ canonical }) => ({ canonical: canonical.replace("call", "CALL") })),
+  "a row emptied": row(40, () => ({ canonical: "" })),
+  "a hash changed": row(40, () => ({ hash: "ab".repeat(32) })),
+  "two rows swapped": rows((all) =>
+    all.with(40, { ...all[41]!, seq: 41 }).with(41, { ...all[40]!, seq: 42 })
+  ),
+  "a row repeated": rows((all) => all.toSpliced(41, 0, all[40]!)),
+  "a row renumbered": row(40, () => ({ seq: 42 })),
+  "all rows renumbered": rows((all) => all.map((one) => ({ ...one, seq: one.seq + 1 }))),
+  "a row deleted": rows((all) => all.toSpliced(40, 1)),
+  "a row deleted, others renumbered": rows((all) =>
+    all.toSpliced(40, 1).map((one, at) => ({ ...one, seq: at + 1 }))
+  ),
+  "head moved back": (image) => ({ ...image, head: { seq: SIZE - 1, hash: image.rows[SIZE - 2]!.hash } }),
+  "head hash changed": (image) => ({ ...image, head: { seq: SIZE, hash: "cd".repeat(32) } }),
+  "head moved forward": (image) => ({ ...image, head: { seq: SIZE + 1, hash: "cd".repeat(32) } }),
+  "chain of another tenant": async () => await imageOf(textsOf(honestEvents("globex", 400)), SIZE, "globex"),
+  "events of another tenant, rechained": rebuilt(() => honestEvents("globex", 400)),
+  "one event of another tenant, rechained": rebuilt((events) =>
+    events.with(3, honestEvents("globex", 4)[3]!)
+  ),
+  "an event of another log, rechained": rebuilt((events) => {
+    (events[3]!.metadata as Record<string, unknown>).log_name = "another";
+    return events;
+  }),
+  "a field changed, rechained": rebuilt((events) => events.with(3, { ...events[3]!, message: "nothing" })),
+  "the first event dropped, rechained": rebuilt((events) => events.slice(1)),
+  "the last event dropped, rechained": rebuilt((events) => events.slice(0, -1)),
+  "events cut to half, rechained": rebuilt((events) => events.slice(0, SIZE / 2)),
+  "an event inserted, rechained": rebuilt((events) =>
+    events.toSpliced(9, 0, {
+      ...events[8]!,
+      metadata: { ...events[8]!.metadata as JsonObject, event_code: "tenant.updated" },
+    })
+  ),
+  "two events swapped, rechained": rebuilt((events) => events.with(8, events[9]!).with(9, events[8]!)),
+  "another history, rechained": rebuilt(() => honestEvents(CHAIN, 400, 77)),
+  "a second outcome, rechained": rebuilt((events) => {
+    const ended = events.findIndex((event) => codeOf(event) === "call.ended");
+    return [...events, events[ended]!];
+  }),
+  "an outcome of nothing, rechained": rebuilt((events) => [
+    ...events,
+    {
+      ...events[0]!,
+      metadata: { ...events[0]!.metadata as JsonObject, event_code: "call.ended", correlation_uid: "x" },
+    },
+  ]),
+  "no JSON, rechained": async (image) => ({
+    ...await imageOf(TEXTS, SIZE),
+    checkpoint: image.checkpoint,
+    rows: image.rows.with(SIZE - 1, {
+      seq: SIZE,
+      canonical: "nonsense",
+      hash: hex(nextHash(Buffer.from(image.rows[SIZE - 2]!.hash, "hex"), "nonsense")),
+    }),
+  }),
+  "the checkpoint signed with another key": (image) => ({
+    ...image,
+    checkpoint: checkpointOf(TEXTS, SIZE, generateKeyPairSync("ed25519").privateKey),
+  }),
+  "the checkpoint's text changed": (image) => ({
+    ...image,
+    checkpoint: {
+      ...image.checkpoint!,
+      note: image.checkpoint!.note.replace(`\n${SIZE}\n`, `\n${SIZE - 1}\n`),
+    },
+  }),
+  "the checkpoint's size changed": (image) => ({
+    ...image,
+    checkpoint: { ...image.checkpoint!, size: SIZE - 1 },
+  }),
+  "the checkpoint of another log": (image) => {
+    const origin = "gateway.example/globex";
+    const { root } = image.checkpoint!;
+    const note = signCheckpoint({ origin, size: SIZE, root }, [ed25519Signer(origin, KEY)]);
+    return { ...image, checkpoint: { ...image.checkpoint!, note } };
+  },
+  "the checkpoint emptied": (image) => ({ ...image, checkpoint: { ...image.checkpoint!, note: "" } }),
+  "an outcome left out by the gateway itself": async () => {
+    const last = EVENTS.findLastIndex((event) => codeOf(event) === "call.ended");
+    const image = await imageOf(textsOf(EVENTS.toSpliced(last, 1)), SIZE - 1);
+    return { ...image, open: new Set() };
+  },
+};
+
+Deno.test("verifyChain() finds every way of cheating with the database", async () => {
+  assert.ok(Object.keys(CHEATS).length >= 40);
+  const honest = await imageOf(TEXTS, SIZE);
+  for (const [name, cheat] of Object.entries(CHEATS)) {
+    const report = await verify(await cheat(honest), { expected: checkpointOf(TEXTS, 200).note });
+    assert.equal(report.verdict, "broken", `${name}: ${JSON.stringify(report)}`);
+    assert.ok(report.broken !== undefined && report.broken.expected !== "", name);
+  }
+});
+
+Deno.test("verifyChain() finds every changed member of an event, chained anew", async () => {
+  const honest = await imageOf(TEXTS, SIZE);
+  const paths = [["time"], ["message"], ["metadata", "uid"], ["metadata", "event_code"], [
+    "metadata",
+    "tenant_uid",
+  ]];
+  for (
+    const [outer, inner] of [...paths, ["metadata", "correlation_uid"], ["metadata", "log_name"], [
+      "unmapped",
+    ]]
+  ) {
+    const change = (event: JsonObject): JsonObject =>
+      inner === undefined
+        ? { ...event, [outer!]: 1 }
+        : { ...event, [outer!]: { ...event[outer!] as JsonObject, [inner]: "x" } };
+    const cheat = rebuilt((events) => events.with(12, change(events[12]!)));
+    assert.equal((await verify(await cheat(honest))).verdict, "broken", `${outer}.${inner}`);
+  }
+});
+
+Deno.test("verifyChain() finds an old backup and a fork after it by the checkpoint that the asker holds", async () => {
+  const expected = checkpointOf(TEXTS, 300).note;
+  const backup = await imageOf(TEXTS.slice(0, 200), 200);
+  const rolledBack = await verify(backup, { expected });
+  assert.deepEqual([rolledBack.verdict, rolledBack.broken?.what], ["broken", "missing"]);
+  // The operator signs the fork: only who holds an earlier checkpoint can tell.
+  const fork = textsOf([
+    ...EVENTS.slice(0, 200),
+    ...EVENTS.slice(0, 200).map((event, at) => ({
+      ...event,
+      metadata: { ...event.metadata as JsonObject, event_code: "tenant.updated", uid: `fork-${at}` },
+    })),
+  ]);
+  const forked = await imageOf(fork, fork.length);
+  assert.equal((await verify({ ...forked, open: forked.open })).verdict, "verified");
+  const report = await verify(forked, { expected });
+  assert.deepEqual([report.verdict, report.broken?.what, report.broken?.seq], ["broken", "checkpoint", 300]);
 });

@@ -1,6 +1,9 @@
 import core from "./0001_core.sql" with { type: "text" };
 import audit from "./0002_audit.sql" with { type: "text" };
 import operators from "./0003_operators.sql" with { type: "text" };
+import idempotency from "./0004_idempotency.sql" with { type: "text" };
+import toolPins from "./0005_tool_pins.sql" with { type: "text" };
+import auditTree from "./0006_audit_tree.sql" with { type: "text" };
 
 /** One step of the schema: forward only, never changed once released. */
 export interface Migration {
@@ -14,4 +17,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { number: 1, name: "0001_core", sql: core },
   { number: 2, name: "0002_audit", sql: audit },
   { number: 3, name: "0003_operators", sql: operators },
+  { number: 4, name: "0004_idempotency", sql: idempotency },
+  { number: 5, name: "0005_tool_pins", sql: toolPins },
+  { number: 6, name: "0006_audit_tree", sql: auditTree },
 ];

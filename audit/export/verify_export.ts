@@ -21,7 +21,7 @@ import {
   partName,
   redactedLeaf,
 } from "./manifest.ts";
-import { EventCheck } from "./event_check.ts";
+import { EventCheck } from "../event_check.ts";
 import { readTar, TarError, type TarFile } from "./tar.ts";
 
 /** What the auditor brings along. */

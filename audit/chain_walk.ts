@@ -1,0 +1,105 @@
+/** Reads a chain row by row, recomputes hash chain and tree, and stops at the first row that is not what it claims. */
+import type { AuditRow } from "../core/audit_entry.ts";
+import { EventCheck, type EventFaultCode } from "./event_check.ts";
+import { LeafRun } from "./merkle_range.ts";
+import { leafHash } from "./merkle_tree.ts";
+
+/** What a walk reads. */
+export interface RowReader {
+  /** Events with a greater number, in order. */
+  read(chain: string, afterSeq: number, limit: number): Promise<readonly AuditRow[]>;
+}
+
+/** Where a chain stops being what it claims, with what was expected there and what was found. */
+export interface ChainBreak {
+  readonly seq: number;
+  readonly what:
+    | "missing"
+    | "hash"
+    | "head"
+    | "extra"
+    | "checkpoint"
+    | "signature"
+    | "expected"
+    | EventFaultCode;
+  readonly expected: string;
+  readonly found: string;
+}
+
+export interface WalkOrder {
+  readonly chain: string;
+  /** Number of the last event to read. */
+  readonly last: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((seq: number) => void) | undefined;
+  /** Sizes at which the root of the tree is wanted. */
+  readonly rootsAt: readonly number[];
+}
+
+/** How far a walk came. */
+export interface WalkResult {
+  readonly seq: number;
+  readonly broken?: ChainBreak;
+  readonly isAborted: boolean;
+  /** Root of the tree by size. */
+  readonly roots: ReadonlyMap<number, Uint8Array>;
+}
+
+const PAGE = 2_000;
+
+/** Walks from where run and check stand to `last`. The next page is read while one is recomputed. */
+export async function walkChain(
+  reader: RowReader,
+  { chain, last, signal, onProgress, rootsAt }: WalkOrder,
+  run: LeafRun,
+  check: EventCheck,
+): Promise<WalkResult> {
+  const roots = new Map<number, Uint8Array>();
+  const noteRoot = () => {
+    if (rootsAt.includes(run.end)) roots.set(run.end, run.root());
+  };
+  const readPage = (after: number) => reader.read(chain, after, Math.min(PAGE, last - after));
+  const end = (rest: Partial<WalkResult>): WalkResult => ({ seq: run.end, isAborted: false, roots, ...rest });
+  noteRoot();
+  let page = run.end < last ? readPage(run.end) : undefined;
+  while (page !== undefined) {
+    if (signal?.aborted === true) {
+      await page;
+      return end({ isAborted: true });
+    }
+    const rows = await page;
+    if (rows.length === 0) {
+      return end({ broken: missing(run.end + 1, `${last} events`, `${run.end} events`) });
+    }
+    const lastSeq = rows.at(-1)!.seq;
+    page = lastSeq < last ? readPage(lastSeq) : undefined;
+    page?.catch(() => {}); // awaited in the next round, unless this one ends the walk
+    for (const row of rows) {
+      const broken = takeRow(row, run, check);
+      if (broken !== undefined) return end({ broken });
+      noteRoot();
+    }
+    onProgress?.(run.end);
+  }
+  return end({});
+}
+
+function takeRow(row: AuditRow, run: LeafRun, check: EventCheck): ChainBreak | undefined {
+  const seq = run.end + 1;
+  if (row.seq !== seq) return missing(seq, `event ${seq}`, `event ${row.seq}`);
+  // The hash is compared first: what an event says counts only when it is the event that was appended.
+  const expected = check.hashAfter(row.canonical);
+  if (expected !== row.hash) return { seq, what: "hash", expected: expected ?? "", found: row.hash };
+  try {
+    check.take(row.canonical, seq);
+  } catch (error) {
+    if (!(error instanceof EventCheck.Fault)) throw error;
+    return { seq, what: error.code, expected: "an event that fits its chain", found: error.message };
+  }
+  run.push(leafHash(row.canonical));
+  return undefined;
+}
+
+function missing(seq: number, expected: string, found: string): ChainBreak {
+  return { seq, what: "missing", expected, found };
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import type { Decision, Principal, ToolCall } from "../core/call.ts";
+import { canonicalJson } from "../core/canonical_json.ts";
+import { decisionEvent, outcomeEvent } from "./event.ts";
+
+const source = { logId: "log", version: "1.2.3", replicaId: "replica", configDigest: "config" };
+const salt = new Uint8Array(32).fill(7);
+const call: ToolCall = {
+  ...{ id: "decision", upstream: "acme", method: "tools/call", name: "pay_invoice" },
+  ...{ arguments: { z: 1, a: 2 }, argumentsDigest: "ab".repeat(32) },
+  ...{ receivedAtMs: 1, deadlineMs: 2, sourceIp: "192.0.2.1" },
+};
+const principal: Principal = {
+  ...{ tenant: "acme", agent: "billing", blockIds: ["b0", "b1"], delegates: ["d"], jti: "b0" },
+  ...{ issuedAt: 1, expiresAt: 2 },
+};
+const allow: Decision = {
+  decision: "allow",
+  trail: [{ check: "capability", verdict: "pass", micros: 12 }],
+  facts: { policy: { policy_digest: "digest" } },
+};
+const decisions: readonly Decision[] = [
+  allow,
+  {
+    ...{ decision: "block", check: "policy", code: "not_covered", reason: "Not\0 covered \ud800" },
+    trail: [{ check: "policy", verdict: "block", code: "not_covered", micros: 3 }],
+    facts: {},
+  },
+  { decision: "escalate", check: "policy", code: "approval_required", reason: "Ask", trail: [], facts: {} },
+];
+const input = { eventId: "event", timeMs: 5, tenant: "acme", call, principal, settingsVersion: 3, salt };
+const ending = {
+  kind: "ok",
+  upstreamStatus: 200,
+  resultBytes: 9,
+  resultDigest: "cd",
+  upstreamMs: 1.6,
+} as const;
+const outcome = {
+  ...{ eventId: "event", timeMs: 5, tenant: "acme", decisionId: "decision", upstream: "acme" },
+  ...{ operation: "pay_invoice", agent: "billing", sourceIp: "192.0.2.1", settingsVersion: 3, salt },
+};
+
+Deno.test("decisionEvent() says who asked for what and what was answered", () => {
+  const hmac = createHmac("sha256", salt).update(call.argumentsDigest).digest("hex");
+  assert.deepEqual(JSON.parse(canonicalJson(decisionEvent(source, { ...input, decision: allow }))), {
+    ...{ action_id: 1, activity_id: 99, activity_name: "tools/call", category_uid: 6, class_uid: 6003 },
+    ...{ disposition_id: 1, severity_id: 1, status: "Success", status_id: 1, time: 5, type_uid: 600399 },
+    actor: { app_name: "billing", app_uid: "billing", session: { uid: "b0" } },
+    api: { operation: "pay_invoice", request: { uid: "decision" }, service: { name: "acme" } },
+    dst_endpoint: { svc_name: "acme" },
+    message: 'tools/call of "pay_invoice" on "acme": allow',
+    metadata: {
+      ...{ correlation_uid: "decision", event_code: "call.decided", log_name: "log", tenant_uid: "acme" },
+      ...{ uid: "event", version: "1.8.0", profiles: ["security_control"] },
+      product: { name: "IntentGate", vendor_name: "IntentGate", version: "1.2.3" },
+    },
+    src_endpoint: { ip: "192.0.2.1" },
+    unmapped: {
+      arguments: { digest: hmac, names: ["z", "a"] },
+      ...{ block_ids: ["b0", "b1"], config_digest: "config", decision: "allow", delegates: ["d"], jti: "b0" },
+      ...{ method: "tools/call", policy_digest: "digest", replica: "replica", settings_version: 3 },
+      trail: [{ check: "capability", micros: 12, verdict: "pass" }],
+    },
+  });
+});
+
+Deno.test("events of calls stand in canonical order, so that they are written without another copy", () => {
+  const events = [
+    ...decisions.map((decision) => decisionEvent(source, { ...input, decision })),
+    decisionEvent(source, { ...input, decision: allow, annotations: { readOnlyHint: true } }),
+    outcomeEvent(source, { ...outcome, ending }),
+    outcomeEvent(source, { ...outcome, ending: { kind: "unknown", code: "timeout" } }),
+  ];
+  for (const event of events) assert.equal(JSON.stringify(event), canonicalJson(event));
+});
+
+Deno.test("decisionEvent() keeps a refusal recordable whatever a check said", () => {
+  const event = decisionEvent(source, { ...input, decision: decisions[1]! });
+  assert.equal(event.status_detail, "Not\ufffd covered \ufffd");
+});
+
+Deno.test("outcomeEvent() holds the digest of the result only under the salt", () => {
+  const members = (event: Parameters<typeof outcomeEvent>[1]) => outcomeEvent(source, event).unmapped;
+  const digest = createHmac("sha256", salt).update("cd").digest("hex");
+  assert.equal((members({ ...outcome, ending }) as { result_digest?: string }).result_digest, digest);
+  assert.equal(
+    JSON.stringify(members({ ...outcome, ending, salt: undefined })).includes("result_digest"),
+    false,
+  );
+});

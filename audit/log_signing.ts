@@ -1,0 +1,125 @@
+/** Keeps the checkpoints of all chains up to date while the process runs, and proves silence with heartbeats. */
+import type { AuditEntry } from "../core/audit_entry.ts";
+import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
+import { type LogSignerOptions, signChain, type SignRefusal, type SignResult } from "./log_signer.ts";
+import { canonicalEvent } from "./shorten.ts";
+
+export interface LogSigningOptions {
+  readonly signer: LogSignerOptions;
+  readonly source: EventSource;
+  /** How often new events get a checkpoint, and after how long without any event a heartbeat is recorded. */
+  readonly intervalMs: number;
+  readonly heartbeatMs: number;
+  readonly nowMs: () => number;
+  readonly newId: () => string;
+  readonly settingsVersion: () => number;
+  append(entry: AuditEntry): Promise<unknown>;
+  /** Told of every new checkpoint: witnesses and other places outside get it from here. */
+  readonly onSigned: (signed: Extract<SignResult, { kind: "signed" }> & { readonly chain: string }) => void;
+  readonly onRefused: (refusal: SignRefusal) => void;
+  readonly onError: (chain: string, error: unknown) => void;
+}
+
+export interface LogSigning {
+  start(): void;
+  /** Signs one chain now, for whoever needs a checkpoint that covers its newest events. */
+  signNow(chain: string): Promise<SignResult>;
+  /** Chains whose signature is refused at present. */
+  refusals(): readonly SignRefusal[];
+  close(): Promise<void>;
+}
+
+export function createLogSigning(options: LogSigningOptions): LogSigning {
+  return new Signing(options);
+}
+
+class Signing implements LogSigning {
+  readonly #options: LogSigningOptions;
+  readonly #refusals = new Map<string, SignRefusal>();
+  /** One at a time per chain: two would do the same work. */
+  readonly #running = new Map<string, Promise<SignResult>>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #round: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: LogSigningOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.#round = this.#signAll().finally(() => this.#isClosed || this.start());
+    }, this.#options.intervalMs);
+  }
+
+  signNow(chain: string): Promise<SignResult> {
+    let running = this.#running.get(chain);
+    if (running === undefined) {
+      running = this.#sign(chain).finally(() => this.#running.delete(chain));
+      this.#running.set(chain, running);
+    }
+    return running;
+  }
+
+  refusals(): readonly SignRefusal[] {
+    return [...this.#refusals.values()];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  async #signAll(): Promise<void> {
+    let chains: readonly string[] = [];
+    try {
+      chains = await this.#options.signer.store.chains();
+    } catch (error) {
+      this.#options.onError("*", error);
+    }
+    for (const chain of chains) {
+      if (this.#isClosed) return;
+      try {
+        const { kind } = await this.signNow(chain);
+        if (kind === "unchanged") await this.#beat(chain);
+      } catch (error) {
+        this.#options.onError(chain, error);
+      }
+    }
+  }
+
+  async #sign(chain: string): Promise<SignResult> {
+    const result = await signChain(this.#options.signer, chain);
+    if (result.kind === "refused") {
+      const known = this.#refusals.get(chain);
+      this.#refusals.set(chain, result.refusal);
+      if (known?.code !== result.refusal.code) this.#options.onRefused(result.refusal);
+      return result;
+    }
+    this.#refusals.delete(chain);
+    if (result.kind === "signed") this.#options.onSigned({ ...result, chain });
+    return result;
+  }
+
+  /** An event of the gateway's own after a long silence, so that silence is part of the record. */
+  async #beat(chain: string): Promise<void> {
+    const last = await this.#options.signer.store.latestCheckpoint(chain);
+    const { nowMs, heartbeatMs } = this.#options;
+    if (last === undefined || nowMs() - last.signedAt * 1000 < heartbeatMs) return;
+    await this.#options.append(heartbeat(this.#options, chain));
+  }
+}
+
+/** OCSF 1.8.0 Application Lifecycle (class 6002), https://schema.ocsf.io/1.8.0/classes/application_lifecycle. */
+function heartbeat({ source, newId, nowMs, settingsVersion }: LogSigningOptions, chain: string): AuditEntry {
+  const eventId = newId();
+  const metadata = eventMetadata(source, { id: eventId, tenant: chain, code: "log.heartbeat", profiles: [] });
+  const event = {
+    ...{ activity_id: 99, activity_name: "Heartbeat", category_uid: 6, class_uid: 6002, type_uid: 600299 },
+    ...{ severity_id: 1, time: nowMs(), message: "Nothing else happened", metadata },
+    app: { name: "IntentGate", vendor_name: "IntentGate", version: source.version },
+    unmapped: eventProvenance(source, settingsVersion()),
+  };
+  return { chain, eventId, canonical: canonicalEvent(event), conditions: [] };
+}
