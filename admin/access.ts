@@ -1,18 +1,17 @@
 /** Who may use a route: every route says so with `access(…)`, and one that does not lets nobody start the admin API. */
 import type { MiddlewareHandler } from "hono";
-import type { OperatorRole } from "../core/operator.ts";
+import { OPERATOR_ROLES, type OperatorRole } from "../core/operator.ts";
 import type { Access, AccessScope } from "./contract/route.ts";
 import type { AdminApp, AdminVariables } from "./environment.ts";
 import { ProblemError } from "./problem.ts";
 
-const RANKS: Readonly<Record<OperatorRole, number>> = { viewer: 0, operator: 1, admin: 2 };
 const DECLARED = Symbol("access");
 
 /** The first handler of a route: refuses operators whose role or tenants are too small, with 403. */
 export function access(role: OperatorRole, scope: AccessScope): MiddlewareHandler<AdminVariables> {
   const handler: MiddlewareHandler<AdminVariables> = async (context, next) => {
     const operator = context.get("operator");
-    if (RANKS[operator.role] < RANKS[role]) {
+    if (rankOf(operator.role) < rankOf(role)) {
       throw forbidden(`Expected the role "${role}", operator "${operator.id}" has "${operator.role}"`);
     }
     if (scope === "all" && operator.tenants !== "*") {
@@ -21,6 +20,11 @@ export function access(role: OperatorRole, scope: AccessScope): MiddlewareHandle
     await next();
   };
   return Object.assign(handler, { [DECLARED]: { role, scope } });
+}
+
+/** Roles stand in a line: whoever may more than an auditor may read the record too. */
+function rankOf(role: OperatorRole): number {
+  return OPERATOR_ROLES.indexOf(role);
 }
 
 /** What a handler made by `access` declares. */
@@ -32,7 +36,7 @@ export function accessOf(handler: unknown): Access | undefined {
 export function declaredAccess(app: AdminApp): ReadonlyMap<string, Access | undefined> {
   const declared = new Map<string, Access | undefined>();
   for (const { method, path, handler } of app.routes) {
-    const name = `${method} ${path}`;
+    const name = `${method} ${path.replace("{.+}", "")}`;
     if (name === "ALL /*") continue; // the authentication in front of all of them
     if (!declared.has(name)) declared.set(name, accessOf(handler));
   }

@@ -6,7 +6,7 @@ import { adminApi } from "./app_fixture.ts";
 import { REQUESTS, STOPPED } from "./requests_fixture.ts";
 import type { AdminVariables } from "./environment.ts";
 
-/** The fixture's chain cannot be verified: a fault is what an allowed request meets there. */
+/** The head of the fixture's chain cannot be read: a fault is what an allowed request meets there. */
 const ALLOWED: Readonly<Record<string, number>> = {
   "POST /tokens": 201,
   "POST /revocations": 201,
@@ -14,9 +14,10 @@ const ALLOWED: Readonly<Record<string, number>> = {
   "POST /tenants": 201,
   "POST /kill-switches": 201,
   "GET /audit/verify": 500,
+  "GET /audit/events.csv": 500,
 };
 
-const RANKS = { viewer: 0, operator: 1, admin: 2 } as const;
+const RANKS = { auditor: 0, viewer: 1, operator: 2, admin: 3 } as const;
 
 /** What must be answered, from the documented rules alone. */
 function expected(
@@ -40,7 +41,7 @@ interface Documented {
 /** The table of docs/reference/admin_api.md: a route whose declaration changes fails until the page does too. */
 async function readDocumented(): Promise<Readonly<Record<string, Documented>>> {
   const page = await Deno.readTextFile(new URL("../docs/reference/admin_api.md", import.meta.url));
-  const rows = page.matchAll(/^\| `([A-Z]+ \/[^`]+)` +\| (viewer|operator|admin) +\| `(\w+)` +\|$/gm);
+  const rows = page.matchAll(/^\| `([A-Z]+ \/[^`]+)` +\| (auditor|viewer|operator|admin) +\| `(\w+)` +\|$/gm);
   return Object.fromEntries(
     [...rows].map(([, route, role, scope]) => [route, { role, scope }]),
   ) as Record<string, Documented>;
@@ -74,7 +75,7 @@ Deno.test("requireDeclaredAccess() refuses a route that declares nothing, or too
 Deno.test("role and tenants decide what each route answers: 403 for the role, 404 for another's tenant", async () => {
   const documented = await readDocumented();
   const { answers } = await adminApi();
-  for (const role of ["viewer", "operator", "admin"] as const) {
+  for (const role of ["auditor", "viewer", "operator", "admin"] as const) {
     for (const tenants of ["*", ["acme"], ["default"]] as const) {
       for (const [route, request] of Object.entries(REQUESTS)) {
         for (const tenant of ["acme", "default", "nothere"]) {

@@ -25,7 +25,10 @@ export function adminApp(options: AdminAppOptions): AdminApp {
   const app: AdminApp = new Hono<AdminVariables>();
   app.use("*", authentication(options));
   for (const { spec, handler } of options.routes) {
-    const path = spec.path.replaceAll(/\{(\w+)\}/g, ":$1");
+    const path = spec.path.replaceAll(
+      /\{(\w+)\}/g,
+      (_, name) => name === spec.restOfPath ? `:${name}{.+}` : `:${name}`,
+    );
     app.on(spec.method, path, access(spec.access.role, spec.access.scope), handler);
   }
   requireDeclaredAccess(app);

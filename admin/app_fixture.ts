@@ -1,4 +1,7 @@
 /** The whole admin API for unit tests: real routes over tables in memory. */
+import { parseCheckpointText } from "../audit/checkpoint.ts";
+import { type FixtureLog, honestLog } from "../audit/export/export_fixture.ts";
+import { parseNote } from "../audit/signed_note.ts";
 import type { AuditEntry } from "../core/audit_entry.ts";
 import type { JsonObject } from "../core/json.ts";
 import { deriveHmacKey, generateKeyRing } from "../core/key_ring.ts";
@@ -45,7 +48,8 @@ export interface Asked {
 /** Builds the app, and what its routes wrote. Every answer of `send` and `ask` is held against the OpenAPI document. */
 export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
   /** What looking up a named token meets, and what reading the head of a chain does. */
-  const state: { fault: Error | undefined; chainFault: Error | undefined } = {
+  const state: { fault: Error | undefined; chainFault: Error | undefined; isUnsigned: boolean } = {
+    isUnsigned: false,
     fault: undefined,
     chainFault: new Error("secret detail"),
   };
@@ -53,6 +57,8 @@ export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
   const inserted: unknown[] = [];
   const faults: unknown[] = [];
   const refused: string[] = [];
+  /** Answers that a test has not read to their end. */
+  const unread: Response[] = [];
   const clock = { ms: 0 };
   const tenants = tenantTable();
   const operators = operatorTable();
@@ -90,14 +96,14 @@ export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
   /** Makes a named operator and returns its token. */
   const operator = async (id: string, role: Operator["role"], tenants: Operator["tenants"]) =>
     (await (await ask("/operators", { id, role, tenants, ttl_seconds: 600 })).json()).token as string;
-  return { app, ask, send, operator, answers, clock, entries, inserted, faults, refused, state };
+  return { app, ask, send, operator, answers, clock, entries, inserted, faults, refused, state, unread };
 }
 
 interface Tables {
   readonly tenants: TenantStore;
   readonly operators: OperatorStore;
   readonly inserted: unknown[];
-  readonly state: { readonly chainFault: Error | undefined };
+  readonly state: { readonly chainFault: Error | undefined; readonly isUnsigned: boolean };
 }
 
 async function routesOf(
@@ -112,7 +118,7 @@ async function routesOf(
       enforced: new Set(["upstreams", "tools", "deny_tools", "args", "methods", "nbf", "max_calls"]),
     }),
     ...revocationRoutes(environment, revocationTable(inserted)),
-    ...auditRoutes(environment, auditLog(state)),
+    ...auditRoutes(environment, await auditLog(state)),
     ...operatorRoutes(environment, operators),
     ...tenantRoutes(environment, tenants),
     ...killSwitchRoutes(environment, killSwitchTable()),
@@ -126,22 +132,46 @@ async function routesOf(
   ];
 }
 
-/** A log of one event without a head. */
-function auditLog(state: Tables["state"]): AuditLog {
+/** A signed log of a few honest events for every tenant; the head of a chain may be a fault. */
+async function auditLog(state: Tables["state"]): Promise<AuditLog> {
+  const logs = new Map<string, FixtureLog>();
+  for (const tenant of TENANTS) logs.set(tenant, await honestLog(5, 1, tenant));
+  const of = (chain: string) => logs.get(chain);
+  const checkpointOf = (chain: string) => {
+    const log = of(chain);
+    if (log === undefined || state.isUnsigned) return undefined;
+    const [size, note] = [log.entries.length, log.checkpoint(log.entries.length)];
+    const { root } = parseCheckpointText(parseNote(note).text);
+    return { size, note, root, signedAt: 1_700_000_000.5 };
+  };
   return {
     reader: {
-      head: () =>
-        state.chainFault === undefined ? Promise.resolve(undefined) : Promise.reject(state.chainFault),
-      read: () => Promise.resolve([{ seq: 1, canonical: '{"a":1}', hash: "00".repeat(32) }]),
-      latestCheckpoint: () => Promise.resolve(undefined),
+      head: (chain) =>
+        state.chainFault === undefined
+          ? Promise.resolve({ seq: of(chain)?.entries.length ?? 0, hash: "00".repeat(32) })
+          : Promise.reject(state.chainFault),
+      read: (chain, after, limit) =>
+        Promise.resolve(
+          (of(chain)?.entries ?? []).map((canonical, at) => ({
+            seq: at + 1,
+            canonical,
+            hash: "00".repeat(32),
+          }))
+            .slice(after, after + limit),
+        ),
+      latestCheckpoint: (chain) => Promise.resolve(checkpointOf(chain)),
+      checkpointUpTo: (chain, size) =>
+        Promise.resolve([checkpointOf(chain)].find((found) => found !== undefined && found.size <= size)),
+      cosignatures: () => Promise.resolve([]),
       stillOpen: () => Promise.resolve([]),
       appendedAt: () => Promise.resolve(undefined),
-      fullTile: () => Promise.resolve(undefined),
+      fullTile: (chain, level, index) => Promise.resolve(of(chain)?.source.fullTile(chain, level, index)),
       tileRoots: () => Promise.resolve([]),
-      entries: () => Promise.resolve([]),
+      entries: (chain, from, to) => Promise.resolve((of(chain)?.entries ?? []).slice(from, to)),
     },
     originOf: (chain) => `gateway.example/${chain}`,
     verifierKeys: () => [],
+    witnessKeys: () => [],
     sign: () => Promise.resolve(),
   };
 }

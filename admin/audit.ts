@@ -1,24 +1,40 @@
+import type { StoredCheckpoint } from "../audit/log_signer.ts";
 import { parseVerifierKey } from "../audit/signed_note.ts";
 import { type ChainReader, verifyChain, type VerifyReport } from "../audit/verify.ts";
-import { AUDIT_ROUTES, INSTALLATION_CHAINS } from "./contract/audit.ts";
-import { type AdminEnvironment, type AdminVariables, requireTenant } from "./environment.ts";
+import { requireChain } from "./audit_access.ts";
+import { auditExportRoutes } from "./audit_export.ts";
+import { auditLogRoutes } from "./audit_log.ts";
+import { AUDIT_ROUTES } from "./contract/audit.ts";
+import type { AdminEnvironment } from "./environment.ts";
+import { createExportSlots } from "./export_slots.ts";
 import { nextAfter } from "./paging.ts";
 import { type AdminRoute, reading } from "./route.ts";
 
 /** How long one verification may take before it answers `unproven`. */
 const VERIFY_TIMEOUT_MS = 60_000;
 
-/** What the routes of the audit chains need; `commands/log_parts.ts` joins it. */
+/** A signed checkpoint as the database keeps it. */
+export type SignedSize = StoredCheckpoint;
+
+/** What the routes read; `store/audit_events.ts` and `store/audit_tree.ts` fit. */
+export interface AuditReader extends ChainReader {
+  /** Signature lines of witnesses under the checkpoint of this size, each ending with a line break. */
+  cosignatures(chain: string, size: number): Promise<readonly string[]>;
+}
+
+/** What the routes of the audit chains need; `commands/admin_parts.ts` joins it. */
 export interface AuditLog {
-  readonly reader: ChainReader;
+  readonly reader: AuditReader;
   originOf(chain: string): string;
   /** Verifier keys of a log, as lines. */
   verifierKeys(origin: string): readonly string[];
+  /** Verifier keys of the witnesses, as lines. */
+  witnessKeys(): readonly string[];
   /** Signs what is there now; the answer does not depend on whether it was possible. */
   sign(chain: string): Promise<unknown>;
 }
 
-/** The audit chains: reading one in order, and recomputing it. */
+/** The audit chains: reading one in order, recomputing it, its log and its exports. */
 export function auditRoutes(environment: AdminEnvironment, log: AuditLog): readonly AdminRoute[] {
   const { reader } = log;
   return [
@@ -41,26 +57,20 @@ export function auditRoutes(environment: AdminEnvironment, log: AuditLog): reado
         }),
       );
     }),
+    ...auditLogRoutes(environment, log),
+    ...auditExportRoutes(environment, log, createExportSlots()),
   ];
 }
 
-function verifyAnswer({ chain, checkpoint, tail, ...report }: VerifyReport) {
+function verifyAnswer({ chain, checkpoint, verifiedTo, tail, ...report }: VerifyReport) {
   return {
     ...{ tenant: chain, ...report, tail: { events: tail.events, age_seconds: tail.ageSeconds } },
     ...(checkpoint === undefined ? {} : {
       checkpoint: {
-        ...{ size: checkpoint.size, root: checkpoint.root, signed_at: Math.floor(checkpoint.signedAt) },
+        ...{ size: checkpoint.size, root: checkpoint.root, note: checkpoint.note },
+        signed_at: Math.floor(checkpoint.signedAt),
       },
     }),
+    ...(verifiedTo === undefined ? {} : { verified_to: verifiedTo }),
   };
-}
-
-/** Chains that are no tenant's belong to operators of every tenant. */
-async function requireChain(
-  environment: AdminEnvironment,
-  operator: AdminVariables["Variables"]["operator"],
-  chain: string,
-): Promise<void> {
-  if (INSTALLATION_CHAINS.some((name) => name === chain) && operator.tenants === "*") return;
-  await requireTenant(environment, operator, chain);
 }

@@ -48,6 +48,6 @@ export function authentication(options: AuthenticationOptions): MiddlewareHandle
     context.set("operator", operator);
     context.set("sourceIp", sourceIp);
     await next();
-    context.header("cache-control", "no-store");
+    if (!context.res.headers.has("cache-control")) context.header("cache-control", "no-store");
   };
 }

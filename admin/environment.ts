@@ -35,7 +35,7 @@ export interface AdminEnvironment {
 export interface Change {
   readonly tenant: string;
   readonly code: string;
-  readonly activity: 1 | 3 | 4;
+  readonly activity: 1 | 2 | 3 | 4;
   readonly entity: Parameters<typeof adminEvent>[1]["entity"];
   readonly reason?: string | undefined;
 }

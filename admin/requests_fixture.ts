@@ -24,6 +24,16 @@ export const REQUESTS: Readonly<Record<string, (tenant: string) => { path: strin
   }),
   "GET /audit/events": (tenant) => ({ path: `/audit/events?tenant=${tenant}` }),
   "GET /audit/verify": (tenant) => ({ path: `/audit/verify?tenant=${tenant}` }),
+  "GET /audit/log/:chain": (tenant) => ({ path: `/audit/log/${tenant}` }),
+  "GET /audit/log/:chain/checkpoint": (tenant) => ({ path: `/audit/log/${tenant}/checkpoint` }),
+  "GET /audit/log/:chain/tile/entries/:index": (tenant) => ({
+    path: `/audit/log/${tenant}/tile/entries/000.p%2F3`,
+  }),
+  "GET /audit/log/:chain/tile/:level/:index": (tenant) => ({ path: `/audit/log/${tenant}/tile/0/000.p%2F3` }),
+  "GET /audit/proof": (tenant) => ({ path: `/audit/proof?tenant=${tenant}&seq=2` }),
+  "GET /audit/consistency": (tenant) => ({ path: `/audit/consistency?tenant=${tenant}&from=2&to=4` }),
+  "GET /audit/export": (tenant) => ({ path: `/audit/export?tenant=${tenant}` }),
+  "GET /audit/events.csv": (tenant) => ({ path: `/audit/events.csv?tenant=${tenant}` }),
   "POST /operators": () => ({
     path: "/operators",
     body: { id: "new", role: "viewer", tenants: ["acme"], ttl_seconds: 60 },

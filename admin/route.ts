@@ -2,7 +2,7 @@
 import type { Context, Handler } from "hono";
 import type { AuditEntry } from "../core/audit_entry.ts";
 import type { Tx } from "../core/tx.ts";
-import type { AnswerOf, RouteSpec } from "./contract/route.ts";
+import type { AnswerOf, FileAnswer, RouteSpec } from "./contract/route.ts";
 import { REPLAYED_HEADER } from "./contract/idempotency_key.ts";
 import type { AdminEnvironment, AdminVariables } from "./environment.ts";
 import {
@@ -31,6 +31,27 @@ export function reading<Spec extends RouteSpec & { readonly method: "GET" }>(
     handler: async (context) => {
       const { request } = await readRequest(context, spec);
       return send(context, { status: spec.answer.status, text: JSON.stringify(await answer(request)) });
+    },
+  };
+}
+
+/** An answer that is no JSON, with what else its head says. */
+export interface ServedFile {
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A route that reads a file. `isHead`: the head is wanted alone. */
+export function serving<Spec extends RouteSpec & { readonly method: "GET"; readonly answer: FileAnswer }>(
+  spec: Spec,
+  serve: (request: AdminRequest<Spec>, isHead: boolean) => Promise<ServedFile>,
+): AdminRoute {
+  return {
+    spec,
+    handler: async (context) => {
+      const { request } = await readRequest(context, spec);
+      const { body, headers } = await serve(request, context.req.method === "HEAD");
+      return context.body(body, spec.answer.status, { "content-type": spec.answer.file, ...headers });
     },
   };
 }

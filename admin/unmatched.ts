@@ -7,11 +7,13 @@ import { ProblemError } from "./problem.ts";
 /** The last handler of the API, wherever it is mounted. */
 export function unmatched(specs: readonly RouteSpec[]): Handler<AdminVariables> {
   const paths = new Map<string, string[]>();
-  for (const { path, method } of specs) {
+  const open = new Set<string>();
+  for (const { path, method, restOfPath } of specs) {
+    if (restOfPath !== undefined) open.add(path);
     const methods = method === "GET" ? ["GET", "HEAD"] : [method];
     paths.set(path, [...paths.get(path) ?? [], ...methods]);
   }
-  const known = [...paths].map(([path, methods]) => ({ pattern: patternOf(path), methods }));
+  const known = [...paths].map(([path, methods]) => ({ pattern: patternOf(path, open.has(path)), methods }));
   return (context) => {
     const { method, path } = context.req;
     const shown = `${method} "${path.slice(0, 200)}"`;
@@ -25,6 +27,7 @@ export function unmatched(specs: readonly RouteSpec[]): Handler<AdminVariables> 
   };
 }
 
-function patternOf(path: string): RegExp {
-  return new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`);
+function patternOf(path: string, isOpen: boolean): RegExp {
+  const segments = path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+");
+  return new RegExp(`^${segments}${isOpen ? "(/.+)?" : ""}$`);
 }

@@ -12,8 +12,8 @@ export interface AdminEventInput {
   readonly sourceIp: string;
   /** For example `token.minted`, `revocation.created`. */
   readonly code: string;
-  /** OCSF activity: 1 create, 3 update, 4 delete. */
-  readonly activity: 1 | 3 | 4;
+  /** OCSF activity: 1 create, 2 read, 3 update, 4 delete. */
+  readonly activity: 1 | 2 | 3 | 4;
   readonly entity: { readonly type: string; readonly uid: string; readonly data: JsonObject };
   readonly reason?: string | undefined;
 }

@@ -26,12 +26,20 @@ export interface ChainBreak {
   readonly found: string;
 }
 
+/** How gently a walk goes. */
+export interface Pace {
+  readonly pageEvents: number;
+  readonly pauseMs: number;
+}
+
 export interface WalkOrder {
   readonly chain: string;
   /** Number of the last event to read. */
   readonly last: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((seq: number) => void) | undefined;
+  /** Reads fewer events at once and rests in between, so that others get their turn. */
+  readonly pace?: Pace | undefined;
   /** Sizes at which the root of the tree is wanted. */
   readonly rootsAt: readonly number[];
 }
@@ -50,15 +58,17 @@ const PAGE = 2_000;
 /** Walks from where run and check stand to `last`. The next page is read while one is recomputed. */
 export async function walkChain(
   reader: RowReader,
-  { chain, last, signal, onProgress, rootsAt }: WalkOrder,
+  { chain, last, signal, onProgress, rootsAt, pace }: WalkOrder,
   run: LeafRun,
   check: EventCheck,
 ): Promise<WalkResult> {
   const roots = new Map<number, Uint8Array>();
+  const wanted = new Set(rootsAt);
   const noteRoot = () => {
-    if (rootsAt.includes(run.end)) roots.set(run.end, run.root());
+    if (wanted.has(run.end)) roots.set(run.end, run.root());
   };
-  const readPage = (after: number) => reader.read(chain, after, Math.min(PAGE, last - after));
+  const readPage = (after: number) =>
+    reader.read(chain, after, Math.min(pace?.pageEvents ?? PAGE, last - after));
   const end = (rest: Partial<WalkResult>): WalkResult => ({ seq: run.end, isAborted: false, roots, ...rest });
   noteRoot();
   let page = run.end < last ? readPage(run.end) : undefined;
@@ -80,6 +90,7 @@ export async function walkChain(
       noteRoot();
     }
     onProgress?.(run.end);
+    if (pace !== undefined) await new Promise((resolve) => setTimeout(resolve, pace.pauseMs));
   }
   return end({});
 }

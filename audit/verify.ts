@@ -3,7 +3,7 @@
  * head, the last signed checkpoint, and the one that the asker expects.
  */
 import type { AuditRow } from "../core/audit_entry.ts";
-import { type ChainBreak, walkChain } from "./chain_walk.ts";
+import { type ChainBreak, type Pace, walkChain } from "./chain_walk.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { genesisHash, hex } from "./digest.ts";
 import { EventCheck } from "./event_check.ts";
@@ -18,6 +18,8 @@ export interface ChainReader extends TreeStore {
   head(chain: string): Promise<{ readonly seq: number; readonly hash: string } | undefined>;
   read(chain: string, afterSeq: number, limit: number): Promise<readonly AuditRow[]>;
   latestCheckpoint(chain: string): Promise<StoredCheckpoint | undefined>;
+  /** The newest checkpoint that covers at most `size` events. */
+  checkpointUpTo(chain: string, size: number): Promise<StoredCheckpoint | undefined>;
   /** Which of these decisions the database still knows as open. */
   stillOpen(chain: string, decisionIds: readonly string[]): Promise<readonly string[]>;
   /** When an event was appended, epoch seconds. */
@@ -37,6 +39,10 @@ export interface VerifyOrder {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((seq: number, last: number) => void) | undefined;
   readonly nowMs: () => number;
+  /** About so many events lie between two checkpoints that are looked at on the way. */
+  readonly waypointEvents?: number;
+  /** Absent: as fast as it can. */
+  readonly pace?: Pace | undefined;
 }
 
 export interface VerifyReport {
@@ -48,7 +54,14 @@ export interface VerifyReport {
   /** Where the recomputation arrived. */
   readonly head: { readonly seq: number; readonly hash: string };
   /** The last signed checkpoint that covers recomputed events. */
-  readonly checkpoint?: { readonly size: number; readonly root: string; readonly signedAt: number };
+  readonly checkpoint?: {
+    readonly size: number;
+    readonly root: string;
+    readonly note: string;
+    readonly signedAt: number;
+  };
+  /** The last signed checkpoint up to which everything held, also when time ran out after it: a later `since`. */
+  readonly verifiedTo?: { readonly size: number; readonly note: string };
   /** Events after the checkpoint: recomputed, but not signed yet. */
   readonly tail: { readonly events: number; readonly ageSeconds: number };
   /** Allowed calls whose outcome is still to come. */
@@ -57,6 +70,9 @@ export interface VerifyReport {
   /** Why nothing can be said, for `unproven`. */
   readonly reason?: string;
 }
+
+/** About so many events lie between two places where a verification that runs out of time can be taken up. */
+const WAYPOINT_EVENTS = 50_000;
 
 const NO_TAIL = { events: 0, ageSeconds: 0 } as const;
 
@@ -79,7 +95,7 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
-    const { chain, signal, onProgress } = this.#order;
+    const { chain, signal, onProgress, pace } = this.#order;
     const stored = await this.#reader.latestCheckpoint(chain);
     const head = await this.#reader.head(chain);
     if (head === undefined) return await this.#withoutHead();
@@ -102,25 +118,36 @@ class Verification {
     }
     const resumed = since === undefined ? undefined : await this.#resume(since as Checkpoint);
     if (resumed !== undefined) return resumed;
+    const waypoints = await this.#waypoints(head.seq);
+    if (waypoints instanceof Failed) return waypoints.report(this);
     const walk = await walkChain(
       this.#reader,
       {
-        ...{ chain, last: head.seq, signal, rootsAt: points.map(({ size }) => size) },
+        ...{ chain, last: head.seq, signal, pace },
+        rootsAt: [...points, ...waypoints].map(({ size }) => size),
         onProgress: (seq) => onProgress?.(seq, head.seq),
       },
       this.#run,
       this.#check,
     );
     if (walk.broken !== undefined) return this.report({ verdict: "broken", broken: walk.broken });
-    if (walk.isAborted) return this.unproven("the time limit was reached");
+    for (const { size, root } of waypoints) {
+      const found = walk.roots.get(size);
+      if (found !== undefined && !equal(found, root)) return this.#otherRoot(size, root, found);
+    }
+    if (walk.isAborted) {
+      const reached = waypoints.findLast(({ size }) => walk.roots.has(size));
+      const reason = "the time limit was reached";
+      if (reached === undefined) return this.unproven(reason);
+      const { size, note } = reached;
+      return this.report({ verdict: "unproven", reason, verifiedTo: { size, note } });
+    }
     if (this.#check.hash !== head.hash) {
       return this.broken(head.seq, "head", this.#check.hash ?? "", head.hash);
     }
     for (const { size, root } of points) {
       const found = walk.roots.get(size) ?? await this.#storedRoot(size);
-      if (!equal(found, root)) {
-        return this.broken(size, "checkpoint", `root ${hex(root)}, as signed`, `root ${hex(found)}`);
-      }
+      if (!equal(found, root)) return this.#otherRoot(size, root, found);
     }
     return await this.#noneBeyond(head.seq) ?? await this.#outcomesOwed(head.seq) ??
       await this.#verdict(stored, head.seq);
@@ -141,6 +168,26 @@ class Verification {
 
   unproven(reason: string): VerifyReport {
     return this.report({ verdict: "unproven", reason });
+  }
+
+  #otherRoot(size: number, root: Uint8Array, found: Uint8Array): VerifyReport {
+    return this.broken(size, "checkpoint", `root ${hex(root)}, as signed`, `root ${hex(found)}`);
+  }
+
+  /** Signed checkpoints on the way, some distance from each other. */
+  async #waypoints(
+    last: number,
+  ): Promise<readonly (Checkpoint & { readonly note: string })[] | Failed> {
+    const found = new Map<number, Checkpoint & { readonly note: string }>();
+    const step = this.#order.waypointEvents ?? WAYPOINT_EVENTS;
+    for (let size = this.#first - 1 + step; size < last; size += step) {
+      const stored = await this.#reader.checkpointUpTo(this.#order.chain, size);
+      if (stored === undefined || stored.size < this.#first || found.has(stored.size)) continue;
+      const opened = this.#opened(stored.note, "signature");
+      if (opened instanceof Failed) return opened;
+      if (opened !== undefined) found.set(opened.size, { ...opened, note: stored.note });
+    }
+    return [...found.values()];
   }
 
   #checkFrom(first: number, before: string): EventCheck {
@@ -246,7 +293,10 @@ class Verification {
     const oldest = events === 0 ? undefined : await this.#reader.appendedAt(chain, stored.size + 1);
     return this.report({
       verdict: "verified",
-      checkpoint: { size: stored.size, root: hex(stored.root), signedAt: stored.signedAt },
+      checkpoint: {
+        ...{ size: stored.size, root: hex(stored.root), note: stored.note, signedAt: stored.signedAt },
+      },
+      verifiedTo: { size: stored.size, note: stored.note },
       tail: {
         events,
         ageSeconds: oldest === undefined ? 0 : Math.max(0, Math.round(nowMs() / 1000 - oldest)),

@@ -24,6 +24,8 @@ interface Image {
   head: { seq: number; hash: string } | undefined;
   tiles: Map<string, FullTile>;
   checkpoint: StoredCheckpoint | undefined;
+  /** Older ones, the newest first. */
+  earlier?: readonly StoredCheckpoint[];
   open: Set<string>;
 }
 
@@ -61,6 +63,10 @@ function readerOf(image: Image): ChainReader {
     head: () => Promise.resolve(image.head),
     read: (_, after, limit) => Promise.resolve(image.rows.filter(({ seq }) => seq > after).slice(0, limit)),
     latestCheckpoint: () => Promise.resolve(image.checkpoint),
+    checkpointUpTo: (_, size) =>
+      Promise.resolve(
+        [image.checkpoint, ...image.earlier ?? []].find((found) => found !== undefined && found.size <= size),
+      ),
     stillOpen: (_, ids) => Promise.resolve(ids.filter((id) => image.open.has(id))),
     appendedAt: () => Promise.resolve(1_700_000_000),
     fullTile: (_, level, index) => Promise.resolve(image.tiles.get(`${level}/${index}`)?.hashes),
@@ -110,6 +116,39 @@ Deno.test("verifyChain() goes on after a checkpoint that was verified before", a
     assert.equal(report.verdict, "verified", JSON.stringify(report));
     assert.deepEqual([report.first, report.events], [size + 1, SIZE - size]);
   }
+});
+
+Deno.test("verifyChain() can be taken up at the last checkpoint that was reached when its time ran out", async () => {
+  const earlier = [500, 310, 305, 100].map((size) => checkpointOf(TEXTS, size));
+  const image = { ...await imageOf(TEXTS, SIZE), earlier };
+  let since: string | undefined;
+  const reached: number[] = [];
+  for (const pages of [0, 1, 1]) {
+    // The time is up after so many pages, each of 320 events here.
+    let read = 0;
+    const aborter = new AbortController();
+    const reader = readerOf(image);
+    const short: ChainReader = {
+      ...reader,
+      read: (chain, after, limit) => {
+        if (limit > 1 && ++read > pages) aborter.abort();
+        return reader.read(chain, after, Math.min(limit, 320));
+      },
+    };
+    const report = await verifyChain(short, {
+      ...{ chain: CHAIN, logId: LOG_ID, origin: ORIGIN, nowMs: () => 0, waypointEvents: 100 },
+      ...{ keys: [parseVerifierKey(formatVerifierKey(ORIGIN, KEY))], signal: aborter.signal, since },
+    });
+    assert.equal(report.verdict, "unproven");
+    since = report.verifiedTo?.note ?? since;
+    reached.push(report.verifiedTo?.size ?? 0);
+  }
+  assert.deepEqual(reached, [0, 310, 500].slice(0, reached.length));
+  const rest = await verify(image, { since, waypointEvents: 100 });
+  assert.deepEqual([rest.verdict, rest.first, rest.verifiedTo?.size], ["verified", 501, SIZE]);
+  const forged = checkpointOf(["{}", ...TEXTS.slice(1)], 305);
+  const cheated = await verify({ ...image, earlier: [forged] }, { waypointEvents: 100 });
+  assert.deepEqual([cheated.broken?.what, cheated.broken?.seq], ["checkpoint", 305]);
 });
 
 Deno.test("verifyChain() accuses none of 500 random honest histories", async () => {

@@ -5,10 +5,11 @@ import type { JsonObject } from "../core/json.ts";
 import { principalFacts } from "../core/principal.ts";
 import type { CapabilityToken } from "../core/token/capability_token.ts";
 import { HANDED_ON, RESTRICTIONS } from "../core/token/restrictions.ts";
-import { findScopeRefusal, mayCallTool, namesToolExactly } from "../core/token/scope.ts";
+import { findScopeRefusal, mayCallTool, mayUseName, namesToolExactly } from "../core/token/scope.ts";
 import type {
   CheckDefinition,
   Facts,
+  NamedItems,
   Principal,
   ToolCall,
   ToolDefinition,
@@ -83,6 +84,11 @@ export function capability(powers: CapabilityPowers): Capability {
     return tools.map((tool) => token !== undefined && mayCallTool(token, tool.upstream, tool.name));
   }
 
+  function listsNames({ upstream, method, names }: NamedItems, facts: Facts): readonly boolean[] {
+    const token = tokenOf(facts.principal) ?? tokenOf(facts[CAPABILITY]);
+    return names.map((name) => token !== undefined && mayUseName(token, upstream, method, name));
+  }
+
   function tokenOf(facts: JsonObject | undefined): CapabilityToken | undefined {
     return facts === undefined ? undefined : tokens.get(facts);
   }
@@ -93,7 +99,7 @@ export function capability(powers: CapabilityPowers): Capability {
       contract: 1,
       options: z.strictObject({}),
       establishes: "principal",
-      setup: () => ({ run, lists }),
+      setup: () => ({ run, lists, listsNames }),
     },
     principalOf: (call) => principals.get(call),
   };

@@ -57,10 +57,10 @@ Deno.test("policy() maps escalate and block with their reasons", async () => {
     kind: "escalate",
     reason: "The token covers this tool only by a pattern and the tool is annotated as destructive",
   });
-  assert.deepEqual(await run(engine, factsWith(true, {}), { ...CALL, method: "resources/read" }), {
+  assert.deepEqual(await run(engine, factsWith(true, {}), { ...CALL, method: "resources/list" }), {
     kind: "block",
     code: "not_covered",
-    reason: "The default policy covers only tool calls that are made with a capability token",
+    reason: "The default policy covers only what is asked for with a capability token",
   });
 });
 

@@ -54,8 +54,8 @@ export interface RevocationFeed {
   isRevoked(subject: RevocationSubject): string | undefined;
   /** The scope of an engaged kill switch that stops the subject, or `undefined`. */
   stoppedBy(subject: SwitchSubject): KillSwitch["scope"] | undefined;
-  /** Calls back whenever switches were engaged: what goes on without being asked again must end. One listener. */
-  onEngaged(listener: () => void): void;
+  /** Calls back whenever something was revoked or stopped: what goes on without being asked again may have to end. One listener. */
+  onRestricted(listener: () => void): void;
   /** The switches that are engaged, oldest first. */
   engagedSwitches(): readonly EngagedSwitch[];
   /** Milliseconds since the counter was last read successfully. */
@@ -85,7 +85,7 @@ class Feed implements RevocationFeed {
   /** Latest `before` per key; `Infinity` revokes whatever was issued whenever. */
   readonly #revokedBefore = new Map<string, number>();
   readonly #switches = createSwitchBoard();
-  #onEngaged: () => void = () => {};
+  #onRestricted: () => void = () => {};
   #knownNumber = 0;
   #freshAtMs = -Infinity;
   #reading: Promise<void> | undefined;
@@ -125,8 +125,8 @@ class Feed implements RevocationFeed {
     return this.#switches.stoppedBy(subject);
   }
 
-  onEngaged(listener: () => void): void {
-    this.#onEngaged = listener;
+  onRestricted(listener: () => void): void {
+    this.#onRestricted = listener;
   }
 
   engagedSwitches(): readonly EngagedSwitch[] {
@@ -166,7 +166,7 @@ class Feed implements RevocationFeed {
         this.#apply(row);
         this.#knownNumber = row.number;
       }
-      if (rows.some((row) => row.effect === "engage")) this.#onEngaged();
+      if (rows.some((row) => row.effect !== "release")) this.#onRestricted();
     }
     this.#freshAtMs = askedMs;
   }

@@ -106,7 +106,7 @@ Deno.test("a kill switch stops until its release, again when engaged again, and 
   ];
   const { feed, state } = feedOf([]);
   let heard = 0;
-  feed.onEngaged(() => heard++);
+  feed.onRestricted(() => heard++);
   await feed.start();
   for (const [row, scope, engaged] of steps) {
     state.rows.push(row);
@@ -116,6 +116,6 @@ Deno.test("a kill switch stops until its release, again when engaged again, and 
     assert.deepEqual(feed.engagedSwitches().map(({ number }) => number), engaged);
     assert.equal(feed.isRevoked({ ...subject, agent: "b" }), "agent");
   }
-  assert.equal(heard, 3, "once for each engaged switch");
+  assert.equal(heard, 4, "once for the revocation, and once for each engaged switch");
   await feed.close();
 });

@@ -62,7 +62,7 @@ export function createTokenVerifier(
   return {
     verify(text) {
       if (text.length > MAX_TOKEN_BYTES) return undefined;
-      const digest = createHash("sha256").update(text).digest("base64url");
+      const digest = createHash("sha256").update(text).digest("hex");
       const cached = verified.get(digest);
       if (cached !== undefined && keyFor(cached.value.root.kid) === cached.rootKey) return cached.value;
       verified.delete(digest);

@@ -1,88 +1,243 @@
-/** Talks to the admin API of a running gateway, as the commands that change something do. */
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+/** Talks to the admin API of a running gateway, as the commands that ask one do. */
 import { GatewayError } from "../core/errors.ts";
-import type { Terminal } from "./command.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { brokenConnection, readAnswer } from "./admin_answer.ts";
+import { type OptionDeclarations, type Terminal, UsageError } from "./command.ts";
 import { localUrl, parseListen } from "./listener.ts";
 import { readSecret } from "./secrets.ts";
 
-/** Help of the options that every command with a connection has. */
-export const CONNECTION_USAGE = [
-  "  --url URL          the gateway; default INTENTGATE_URL, else the listener's address",
-  "  --json             print the whole answer as JSON",
-  "",
-  "The operator token comes from INTENTGATE_OPERATOR_TOKEN(_FILE) or <data dir>/operator_token.",
-].join("\n");
+/** Options of every command that asks a gateway. */
+export const CONNECTION_OPTIONS = {
+  url: { kind: "text", value: "URL", help: "Address of the gateway's admin API.", env: "INTENTGATE_URL" },
+  json: { kind: "flag", help: "Print the answer as one JSON document, for scripts." },
+} as const satisfies OptionDeclarations;
 
-/** Posts a body, see `adminRequest`. */
-export function adminPost(
-  terminal: Terminal,
-  url: string | undefined,
-  path: string,
-  body: JsonObject,
-): Promise<JsonObject> {
-  return adminRequest(terminal, url, "POST", path, body);
+/** The option of every command that prints a list. */
+export const LIMIT_OPTION = {
+  limit: { kind: "number", value: "N", help: "Print at most so many." },
+} as const satisfies OptionDeclarations;
+
+/** Rows of a listing; `next_after` is where the rest begins, null when there is none. */
+export interface Listed {
+  readonly rows: readonly JsonObject[];
+  readonly next_after: string | number | null;
 }
 
-/** All rows of a listing, page by page; `rows` names the member that holds them. */
-export async function adminList(
-  terminal: Terminal,
-  url: string | undefined,
-  path: string,
-  rows: string,
-): Promise<readonly JsonObject[]> {
-  const found: JsonObject[] = [];
-  let query = "limit=1000";
-  while (true) {
-    const page = await adminRequest(terminal, url, "GET", `${path}?${query}`);
-    found.push(...page[rows] as JsonObject[]);
-    const after = page.next_after;
-    if (after === null || after === undefined) return found;
-    query = `limit=1000&after=${encodeURIComponent(String(after))}`;
+/** What a request needs beside its path. */
+interface Asked {
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: JsonObject;
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 30_000;
+const RETRY_AFTER_MS = 250;
+/** How often a change is asked after that an earlier, broken connection began. */
+const MAX_WAITS = 40;
+/** The most that the admin API gives in one answer. */
+const PAGE_ROWS = 1000;
+
+/** The admin API behind one address, for one operator. */
+export class AdminClient {
+  readonly #base: string;
+  readonly #whence: string;
+  readonly #token: string;
+  readonly #tokenFrom: string;
+
+  private constructor(base: string, whence: string, token: string, tokenFrom: string) {
+    [this.#base, this.#whence, this.#token, this.#tokenFrom] = [base, whence, token, tokenFrom];
   }
-}
 
-/** Where the gateway is and who asks: `--url` or INTENTGATE_URL or the listener; token by variable, file or data folder. */
-export async function adminRequest(
-  terminal: Terminal,
-  url: string | undefined,
-  method: "GET" | "POST" | "PATCH" | "DELETE",
-  path: string,
-  body?: JsonObject,
-): Promise<JsonObject> {
-  const base = url ?? terminal.env.INTENTGATE_URL ??
-    localUrl(
-      parseListen(terminal.env.INTENTGATE_ADMIN_LISTEN ?? terminal.env.INTENTGATE_LISTEN ?? "127.0.0.1:8080"),
-    );
-  const token = await operatorToken(terminal);
-  let response: Response;
-  try {
-    response = await fetch(new URL(path, base), {
-      method,
-      redirect: "manual",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(30_000),
+  /** `url` is what `--url` or INTENTGATE_URL says; the token comes from its variable, its file or the data folder. */
+  static async open(terminal: Terminal, url: string | undefined): Promise<AdminClient> {
+    const base = baseOf(terminal, url);
+    const whence = url === undefined
+      ? "the address of this environment's own gateway; for another one set INTENTGATE_URL"
+      : url === terminal.env.INTENTGATE_URL
+      ? "from INTENTGATE_URL"
+      : "from --url";
+    const { token, from } = await operatorToken(terminal);
+    return new AdminClient(base, whence, token, from);
+  }
+
+  /** Reads one thing. */
+  async get(path: string, query: Asked["query"] = {}, timeoutMs = TIMEOUT_MS): Promise<JsonObject> {
+    return await this.#ask("GET", path, { query, timeoutMs }, {});
+  }
+
+  /** Reads a short text that is no JSON, without its last line break. */
+  async text(path: string, query: Asked["query"] = {}): Promise<string> {
+    const text = await (await this.file(path, query)).text();
+    return text.replace(/\n$/, "");
+  }
+
+  /** Reads a file; its body comes as it is taken, however long that is. */
+  async file(path: string, query: Asked["query"] = {}): Promise<Response> {
+    const aborter = new AbortController();
+    const timer = setTimeout(() => aborter.abort(new DOMException("no answer", "TimeoutError")), TIMEOUT_MS);
+    try {
+      const response = await this.#send("GET", path, { query }, {}, aborter.signal);
+      if (response.ok && !/json/.test(response.headers.get("content-type") ?? "")) return response;
+      const answer = { response, text: await response.text(), base: this.#base, tokenFrom: this.#tokenFrom };
+      readAnswer(response.ok ? { ...answer, text: "" } : answer); // throws
+      throw new GatewayError("internal", "Expected a file from the gateway");
+    } catch (error) {
+      throw error instanceof GatewayError ? error : this.#broken(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Changes something, once: a connection that breaks is tried again with the same idempotency key. */
+  async write(
+    method: "POST" | "PATCH" | "PUT" | "DELETE",
+    path: string,
+    body?: JsonObject,
+  ): Promise<JsonObject> {
+    const key = { "idempotency-key": `"${crypto.randomUUID()}"` };
+    return await this.#ask(method, path, body === undefined ? {} : { body }, key);
+  }
+
+  /** The rows of a listing, page by page, up to a limit; `member` names what holds them in the answer. */
+  async list(
+    path: string,
+    member: string,
+    query: Asked["query"] = {},
+    limit = Number.POSITIVE_INFINITY,
+  ): Promise<Listed> {
+    const rows: JsonObject[] = [];
+    let after = query.after;
+    while (true) {
+      const page = await this.get(path, { ...query, after, limit: Math.min(PAGE_ROWS, limit - rows.length) });
+      if (!Array.isArray(page[member])) {
+        throw new GatewayError("internal", `The answer of the gateway has no list "${member}"`);
+      }
+      rows.push(...(page[member] as readonly unknown[]).filter(isJsonObject));
+      const next = page.next_after;
+      if (typeof next !== "string" && typeof next !== "number") return { rows, next_after: null };
+      if (rows.length >= limit) return { rows, next_after: next };
+      after = next;
+    }
+  }
+
+  async #ask(
+    method: string,
+    path: string,
+    asked: Asked,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<JsonObject> {
+    const once = () => this.#fetch(method, path, asked, headers);
+    let answer = await once().catch(async (error) => {
+      if (!(error instanceof TypeError)) throw this.#broken(error);
+      await pause();
+      return await once().catch((again) => {
+        throw this.#broken(again);
+      });
     });
-  } catch (cause) {
-    throw new GatewayError("internal", `Cannot reach the gateway at "${base}"`, { cause });
+    for (let waits = 0; isInFlight(answer) && waits < MAX_WAITS; waits++) {
+      await pause();
+      answer = await once().catch((error) => {
+        throw this.#broken(error);
+      });
+    }
+    return readAnswer({ ...answer, base: this.#base, tokenFrom: this.#tokenFrom });
   }
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (response.ok && isJsonObject(answer)) return answer;
-  const detail = isJsonObject(answer) ? String(answer.detail ?? answer.title) : response.statusText;
-  throw new GatewayError("internal", `The gateway refused with status ${response.status}: ${detail}`);
+
+  async #fetch(
+    method: string,
+    path: string,
+    asked: Asked,
+    headers: Readonly<Record<string, string>>,
+  ) {
+    const signal = AbortSignal.timeout(asked.timeoutMs ?? TIMEOUT_MS);
+    const response = await this.#send(method, path, asked, headers, signal);
+    return { response, text: await response.text() };
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    { query = {}, body }: Asked,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) search.set(name, String(value));
+    }
+    return await fetch(`${this.#base}/api/v1${path}${search.size === 0 ? "" : `?${search}`}`, {
+      ...{ method, redirect: "manual" },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal,
+    });
+  }
+
+  #broken(cause: unknown): GatewayError {
+    return brokenConnection(this.#base, this.#whence, cause);
+  }
 }
 
-async function operatorToken(terminal: Terminal): Promise<string> {
+/** Tells the person that there is more than was printed; not the script, which finds `next_after` in the document. */
+export function sayMore(terminal: Terminal, { next_after: next }: Listed): void {
+  if (next !== null) {
+    terminal.complain(`There are more: --after ${next} goes on here, a larger --limit prints them`);
+  }
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+}
+
+/** Whether the gateway still works on what a broken connection asked for. */
+function isInFlight({ response, text }: { readonly response: Response; readonly text: string }): boolean {
+  return response.status === 409 && text.includes("idempotency_in_flight");
+}
+
+/** The address without a final slash. */
+function baseOf(terminal: Terminal, url: string | undefined): string {
+  if (url === undefined) {
+    const listen = terminal.env.INTENTGATE_ADMIN_LISTEN ?? terminal.env.INTENTGATE_LISTEN ?? "127.0.0.1:8080";
+    return localUrl(parseListen(listen));
+  }
+  const parsed = URL.parse(url);
+  const isHttp = parsed !== null && ["http:", "https:"].includes(parsed.protocol);
+  if (!isHttp || parsed.search !== "" || parsed.hash !== "") {
+    const hint = /^[\w.-]+(:\d+)?$/.test(url) ? `; did you mean "http://${url}"?` : "";
+    throw new UsageError(`Expected a URL like http://127.0.0.1:8080, found "${url.slice(0, 100)}"${hint}`);
+  }
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw new UsageError("Expected a URL without user and password: the operator token says who you are");
+  }
+  return parsed.href.replace(/\/+$/, "");
+}
+
+async function operatorToken(terminal: Terminal): Promise<{ readonly token: string; readonly from: string }> {
   const given = await readSecret(terminal, "INTENTGATE_OPERATOR_TOKEN");
-  if (given !== undefined) return given;
+  if (given !== undefined) {
+    const isFile = (terminal.env.INTENTGATE_OPERATOR_TOKEN ?? "") === "";
+    return { token: sendable(given.trim()), from: `INTENTGATE_OPERATOR_TOKEN${isFile ? "_FILE" : ""}` };
+  }
   const path = `${terminal.env.INTENTGATE_DATA_DIR ?? "./.intentgate"}/operator_token`;
   try {
-    return (await terminal.readTextFile(path)).trim();
+    return { token: sendable((await terminal.readTextFile(path)).trim()), from: `the file "${path}"` };
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause;
     throw new GatewayError(
       "config_invalid",
-      `Cannot find the operator token: set INTENTGATE_OPERATOR_TOKEN, or run where "${path}" exists`,
+      "Cannot find the operator token: set INTENTGATE_OPERATOR_TOKEN or INTENTGATE_OPERATOR_TOKEN_FILE, or run " +
+        `where "${path}" can be read`,
       { cause },
     );
   }
+}
+
+/** What a header can carry; the token itself is never repeated. */
+function sendable(token: string): string {
+  if (/^[\x21-\x7e]{1,512}$/.test(token)) return token;
+  throw new UsageError("Expected an operator token of 1 to 512 printable ASCII characters without spaces");
 }

@@ -6,6 +6,7 @@ import { createSweeper } from "../audit/sweeper.ts";
 import { createDeadlines } from "../gateway/deadlines.ts";
 import { createOutcomes } from "../gateway/outcomes.ts";
 import { createRecorder } from "../gateway/recorder.ts";
+import { isRefusedStatement } from "../store/refused_statement.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { newId, randomBytes } from "./random.ts";
@@ -31,6 +32,7 @@ export function buildAuditParts({ store, source, metrics, log }: AuditPartsOptio
   const appender = createAppender({
     append: (entries) => store.appendEvents(entries),
     maxBatch: MAX_BATCH[store.db.kind],
+    isRefusal: isRefusedStatement,
     onBatch: (size, seconds) => metrics.auditBatch(size, seconds),
   });
   const event = { appender, source, newId, nowMs, randomSalt: () => randomBytes(32) };
@@ -51,7 +53,8 @@ export function buildAuditParts({ store, source, metrics, log }: AuditPartsOptio
     },
   };
   const sweeper = createSweeper({
-    ...{ store: store.sweeping, append: (entry) => appender.append(entry).done, source, newId, nowMs },
+    ...{ store: store.sweeping, source, newId, nowMs },
+    append: (entry) => appender.append(entry, { owed: true }).done,
     ...{ settingsVersion, isLive: (decisionId) => outcomes.isLive(decisionId) },
     ...{ onError: onError("Cannot sweep"), onRecorded: metrics.outcome },
   });

@@ -1,34 +1,41 @@
-import { type Command, parseOptions } from "./command.ts";
+import { parseCheckpointKeys } from "./checkpoint_keys.ts";
+import type { ExitCode, Terminal } from "./command.ts";
 import { loadConfiguration } from "./configuration.ts";
+import { configuredHardening } from "./database_roles.ts";
 import { checkPipeline } from "./checks_parts.ts";
+import type { Hardening } from "../store/database_role.ts";
 import { parseListen } from "./listener.ts";
 import { parseKeyRing } from "../core/key_ring.ts";
 
-export const check: Command = {
-  name: "check",
-  summary: "Check the configuration and print what would run, secrets masked",
-  usage: [
-    "[--json]",
-    "",
-    "  --json             print JSON",
-    "",
-    "Touches neither database nor upstreams.",
-  ].join("\n"),
-  run: async (args, terminal) => {
-    const { values } = parseOptions(args, { json: { type: "boolean", default: false } });
-    const configuration = await loadConfiguration(terminal);
-    const { config } = configuration;
-    parseListen(config.listen);
-    if (config.admin_listen !== undefined) parseListen(config.admin_listen);
-    if (configuration.keyRingText !== undefined) parseKeyRing(configuration.keyRingText);
-    await checkPipeline(config);
-    const database = configuration.databaseUrl === undefined
-      ? "embedded"
-      : maskUrl(configuration.databaseUrl);
-    const shown = { file: configuration.file ?? null, digest: configuration.digest, database, config };
-    terminal.print(values.json ? JSON.stringify(shown) : text(shown));
-    return 0;
-  },
+/** Prints what would run, or throws with everything that is wrong. */
+export async function checkConfiguration(
+  terminal: Terminal,
+  options: { readonly json: boolean },
+): Promise<ExitCode> {
+  const configuration = await loadConfiguration(terminal);
+  const { config } = configuration;
+  parseListen(config.listen);
+  if (config.admin_listen !== undefined) parseListen(config.admin_listen);
+  if (configuration.keyRingText !== undefined) parseKeyRing(configuration.keyRingText);
+  const { checkpointKeysText } = configuration;
+  if (checkpointKeysText !== undefined) parseCheckpointKeys(checkpointKeysText, "INTENTGATE_CHECKPOINT_KEYS");
+  await checkPipeline(config);
+  const database = configuration.databaseUrl === undefined ? "embedded" : maskUrl(configuration.databaseUrl);
+  const { migrationUrl } = configuration;
+  const shown = {
+    ...{ file: configuration.file ?? null, digest: configuration.digest, database },
+    ...(migrationUrl === undefined ? {} : { migration_database: maskUrl(migrationUrl) }),
+    ...{ hardening: configuredHardening(configuration), config },
+  };
+  terminal.print(options.json ? JSON.stringify(shown) : text(shown));
+  return 0;
+}
+
+/** Without asking the database, as everything here; `/readyz` tells what is so. */
+const HARDENING: Readonly<Record<Hardening, string>> = {
+  embedded: "embedded",
+  owner: "owner: one role, unless another one has migrated; see DATABASE_MIGRATION_URL",
+  separated: "separated: the role that serves only reads and calls functions",
 };
 
 /** A database URL without its password. */
@@ -49,13 +56,16 @@ function text(shown: {
   readonly file: string | null;
   readonly digest: string;
   readonly database: string;
+  readonly migration_database?: string;
+  readonly hardening: Hardening;
   readonly config: Awaited<ReturnType<typeof loadConfiguration>>["config"];
 }): string {
   const { config } = shown;
   const pipeline = config.pipeline.map((stage) => stage.check).join(" → ");
   const upstreams = Object.entries(config.upstreams ?? {}).map(([name, upstream]) => {
     const secret = Object.keys(upstream.headers).map((header) => `${header}: ***`).join(", ");
-    return `  ${name.padEnd(16)} ${upstream.url}${secret === "" ? "" : ` (${secret})`}`;
+    const { url, command } = upstream;
+    return `  ${name.padEnd(16)} ${url ?? `program "${command}"`}${secret === "" ? "" : ` (${secret})`}`;
   });
   return [
     `Configuration is valid (digest ${shown.digest.slice(0, 12)})`,
@@ -64,6 +74,8 @@ function text(shown: {
     ...(config.admin_listen === undefined ? [] : [`  admin listen     ${config.admin_listen}`]),
     `  data folder      ${config.data_dir}`,
     `  database         ${shown.database}`,
+    ...(shown.migration_database === undefined ? [] : [`  migrations       ${shown.migration_database}`]),
+    `  hardening        ${HARDENING[shown.hardening]}`,
     `  pipeline         ${pipeline}`,
     "Upstreams",
     ...(upstreams.length > 0

@@ -8,6 +8,7 @@ import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
 import { readSecret, resolveSource } from "./secrets.ts";
+import { resolveUpstreamSecrets, type UpstreamSecrets } from "./upstream_secrets.ts";
 
 /** The environment as the program reads it; tests pass their own. */
 export interface Surroundings {
@@ -23,10 +24,15 @@ export interface Configuration {
   /** SHA-256 of the configuration without what may differ between replicas; lower-case hex. */
   readonly digest: string;
   readonly databaseUrl: string | undefined;
+  /** URL with the role that owns the objects; absent when one role does everything. */
+  readonly migrationUrl: string | undefined;
   readonly operatorToken: string | undefined;
   readonly keyRingText: string | undefined;
+  readonly checkpointKeysText: string | undefined;
   /** Secret headers per upstream, resolved. */
   readonly upstreamHeaders: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** What else an upstream is reached with, resolved. */
+  readonly upstreamSecrets: ReadonlyMap<string, UpstreamSecrets>;
 }
 
 /** Variables that are no members of the file. */
@@ -36,6 +42,8 @@ const OTHER_VARIABLES = [
   "INTENTGATE_OPERATOR_TOKEN_FILE",
   "INTENTGATE_KEYS",
   "INTENTGATE_KEYS_FILE",
+  "INTENTGATE_CHECKPOINT_KEYS",
+  "INTENTGATE_CHECKPOINT_KEYS_FILE",
   "INTENTGATE_LOG_LEVEL",
   "INTENTGATE_URL",
 ];
@@ -65,9 +73,12 @@ export async function loadConfiguration(surroundings: Surroundings): Promise<Con
     file,
     digest: digestOf(parsed.data),
     databaseUrl: await readSecret(surroundings, "DATABASE_URL"),
+    migrationUrl: await readSecret(surroundings, "DATABASE_MIGRATION_URL"),
     operatorToken: await readSecret(surroundings, "INTENTGATE_OPERATOR_TOKEN"),
     keyRingText: await readSecret(surroundings, "INTENTGATE_KEYS"),
+    checkpointKeysText: await readSecret(surroundings, "INTENTGATE_CHECKPOINT_KEYS"),
     upstreamHeaders: await resolveHeaders(parsed.data, surroundings),
+    upstreamSecrets: await resolveUpstreamSecrets(parsed.data, surroundings),
   };
 }
 
@@ -134,7 +145,17 @@ function withoutUserInfo(text: string): string {
 function knownMembers(path: readonly PropertyKey[]): readonly string[] {
   if (path.length === 0) return Object.keys(configSchema.shape);
   if (path[0] === "pipeline") return ["check", "options"];
-  return ["url", "tenants", "headers", "timeout_ms", "max_response_bytes", "refusals", "env", "file"];
+  const upstream = Object.keys(configSchema.shape.upstreams.unwrap().valueType.shape);
+  return [...upstream, ...[
+    "file",
+    "oauth",
+    "tools",
+    "token_url",
+    "client_id",
+    "client_secret",
+    "scope",
+    "resource",
+  ]];
 }
 
 /** Listener, folder and public address belong to one process; everything else must be equal on all replicas. */

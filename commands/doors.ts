@@ -1,16 +1,20 @@
 /** The listeners: what is behind them, and how they close without losing a call. */
-import type { Hono } from "hono";
 import type { KeyRing } from "../core/key_ring.ts";
-import { errorText, type Log } from "../telemetry/log.ts";
+import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { buildAdmin } from "./admin_parts.ts";
 import type { AuditParts } from "./audit_parts.ts";
 import type { Configuration } from "./configuration.ts";
 import type { GatewayParts } from "./gateway_parts.ts";
+import { buildConnectionParts } from "./connection_parts.ts";
+import { openHttpListener } from "./http_listener.ts";
 import { httpApps, type ReadinessProbe } from "./http_app.ts";
 import { type ListenAddress, localUrl } from "./listener.ts";
+import type { LogParts } from "./log_parts.ts";
 import { buildMcpFront } from "./mcp_parts.ts";
 import { readGauges } from "./metric_gauges.ts";
+import { buildToolPins } from "./pin_parts.ts";
+import type { RecordWatch } from "./record_watch.ts";
 import type { ReplicaLease } from "./replica_lease.ts";
 import type { StoreParts } from "./store_parts.ts";
 import { withinMs } from "./undo.ts";
@@ -28,6 +32,8 @@ export interface Parts {
   readonly metrics: Metrics;
   readonly audit: AuditParts;
   readonly gateway: GatewayParts;
+  readonly logs: LogParts;
+  readonly watch: RecordWatch;
   readonly lease: ReplicaLease;
   readonly log: Log;
 }
@@ -42,25 +48,42 @@ export async function openDoors(
   const sourceIps = new WeakMap<Request, string>();
   const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
   const state = { draining: false };
-  const front = await buildMcpFront({ ...parts, parts: gateway, address });
-  gateway.revocations.onEngaged(() => front.closeStreams()); // clients open new ones, and are then refused or not
-  metrics.setGauges(() => readGauges({ store, audit, gateway, lease, front }));
+  const pins = buildToolPins({
+    store,
+    source: audit.source,
+    upstreams: parts.upstreams.configs,
+    metrics,
+    log,
+  });
+  const front = await buildMcpFront({ ...parts, parts: gateway, address, pins });
+  gateway.revocations.onRestricted(() => void front.recheckStreams()); // whose token no longer counts loses them
+  const connections = buildConnectionParts(parts.configuration.config, metrics, log);
+  metrics.setGauges(() =>
+    readGauges({ store, audit, gateway, watch: parts.watch, lease, front, connections })
+  );
   const apps = httpApps({
     ...{ sourceIpOf, probes: probesOf(store, gateway, lease, state) },
-    information: () => ({ kill_switches: engagedSwitches(gateway) }),
+    information: () => ({
+      hardening: store.hardening,
+      kill_switches: engagedSwitches(gateway),
+      checkpoint_refusals: parts.logs.signing.refusals().map(({ code }) => code),
+    }),
     mcp: (request, upstream, sourceIp) => front.handle(request, upstream, sourceIp),
-    admin: buildAdmin({ ...parts, parts: gateway, sourceIpOf }),
+    describe: (request, path) => front.describe(request, path),
+    admin: await buildAdmin({ ...parts, parts: gateway, sourceIpOf }),
     metrics: () => ({ text: metrics.render(), contentType: metrics.contentType }),
   }, adminAddress !== undefined);
-  const server = listen(apps.agents, address, sourceIps, log);
-  const adminServer = adminAddress && listen(apps.operators, adminAddress, sourceIps, log);
-  const url = localUrl({ ...address, port: server.addr.port });
+  const listening = { sourceIps, guard: connections.guard, log };
+  const server = openHttpListener({ ...listening, app: apps.agents, address });
+  const adminServer = adminAddress &&
+    openHttpListener({ ...listening, app: apps.operators, address: adminAddress });
+  const url = localUrl({ ...address, port: server.port });
   return {
     url,
-    adminUrl: adminServer === undefined ? url : localUrl({ ...adminAddress!, port: adminServer.addr.port }),
+    adminUrl: adminServer === undefined ? url : localUrl({ ...adminAddress!, port: adminServer.port }),
     listening: {
-      listen: `${address.hostname}:${server.addr.port}`,
-      admin_listen: adminServer && `${adminServer.addr.hostname}:${adminServer.addr.port}`,
+      listen: `${address.hostname}:${server.port}`,
+      admin_listen: adminServer && `${adminServer.hostname}:${adminServer.port}`,
     },
     drain: async () => {
       state.draining = true;
@@ -69,6 +92,7 @@ export async function openDoors(
       await drainCalls(parts);
       await withinMs(1_000, closing);
       if (adminServer !== undefined) await withinMs(1_000, adminServer.shutdown());
+      connections.close();
     },
   };
 }
@@ -107,22 +131,4 @@ function engagedSwitches({ revocations }: GatewayParts) {
     scope,
     since: Math.floor(since),
   }));
-}
-
-function listen(
-  app: Hono,
-  address: ListenAddress,
-  sourceIps: WeakMap<Request, string>,
-  log: Log,
-): Deno.HttpServer<Deno.NetAddr> {
-  return Deno.serve({
-    ...{ hostname: address.hostname, port: address.port, onListen: () => {} },
-    onError: (error) => {
-      log("error", "A request met a fault", { error: errorText(error) });
-      return new Response(null, { status: 500 });
-    },
-  }, (request, info) => {
-    sourceIps.set(request, info.remoteAddr.hostname);
-    return app.fetch(request);
-  });
 }

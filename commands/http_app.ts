@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import type { AdminApp } from "../admin/environment.ts";
 import type { JsonObject } from "../core/json.ts";
+import { METADATA_PATH } from "../mcp/protected_resource.ts";
 
 /** One part of the process that must work before calls are served. */
 export interface ReadinessProbe {
@@ -12,6 +13,8 @@ export interface ReadinessProbe {
 
 export interface HttpAppOptions {
   readonly mcp: (request: Request, upstream: string, sourceIp: string) => Promise<Response>;
+  /** Metadata of the endpoint at a path, for clients that look for an authorization server. */
+  readonly describe: (request: Request, path: string) => Response;
   readonly admin: AdminApp;
   readonly probes: readonly ReadinessProbe[];
   /** What `/readyz` tells beside the parts: nothing of it makes a replica unready, and everybody may read it. */
@@ -30,6 +33,11 @@ export function httpApps(
   agents.all("/mcp/:upstream", (context) => {
     const request = context.req.raw;
     return options.mcp(request, context.req.param("upstream"), options.sourceIpOf(request));
+  });
+  agents.get(METADATA_PATH, (context) => options.describe(context.req.raw, ""));
+  agents.get(`${METADATA_PATH}/mcp/:upstream`, (context) => {
+    const request = context.req.raw;
+    return options.describe(request, new URL(request.url).pathname.slice(METADATA_PATH.length));
   });
   addHealth(agents);
   const operators = separate ? addHealth(new Hono()) : agents;

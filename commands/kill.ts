@@ -1,101 +1,117 @@
 /** Commands that stop calls at once, and let them go on. */
 import type { JsonObject } from "../core/json.ts";
-import { adminList, adminPost, CONNECTION_USAGE } from "./admin_client.ts";
-import { type Command, parseOptions, UsageError } from "./command.ts";
-import { printRows } from "./rows.ts";
+import { AdminClient, CONNECTION_OPTIONS, LIMIT_OPTION, sayMore } from "./admin_client.ts";
+import { command, UsageError } from "./command.ts";
+import { dateText, printRows } from "./rows.ts";
 
-const PATH = "/api/v1/kill-switches";
-
-const CONNECTION_OPTIONS = {
-  url: { type: "string" },
-  json: { type: "boolean", default: false },
+const PATH = "/kill-switches";
+const REASON = {
+  kind: "text",
+  value: "TEXT",
+  required: true,
+  help: "Why; it stands in the audit record.",
 } as const;
 
-export const killEngage: Command = {
+export const killEngage = command({
   name: "kill engage",
-  summary: "Stop calls on every replica within a second",
-  usage: [
-    "(--all | --upstream NAME | --agent NAME | --tenant NAME) --reason TEXT [options]",
-    "",
-    "  --all              every call of every tenant",
-    "  --tenant NAME      every call of the tenant",
-    "  --upstream NAME    every call to the upstream; with --tenant only that tenant's",
-    "  --agent NAME       every call of the agent; needs --tenant",
-    "  --reason TEXT      why; stands in the audit chain",
-    CONNECTION_USAGE,
-  ].join("\n"),
-  run: async (args, terminal) => {
-    const { values } = parseOptions(args, {
-      ...{ all: { type: "boolean", default: false }, tenant: { type: "string" } },
-      ...{ upstream: { type: "string" }, agent: { type: "string" }, reason: { type: "string" } },
-      ...CONNECTION_OPTIONS,
-    });
-    const target = targetOf(values);
-    if (values.reason === undefined) throw new UsageError("Expected --reason TEXT");
-    const body = { ...target, reason: values.reason };
-    const answer = await adminPost(terminal, values.url, PATH, body);
+  summary: "Stop calls of agents on every replica, within a second",
+  details: [
+    "Stops everything, or what belongs to a tenant, goes to an upstream (a tool server) or comes from an agent. Calls " +
+    "that were forwarded before go on; new ones are refused until the switch is released. Switches add up: what two of " +
+    "them stop goes on only when both are released.",
+  ],
+  options: {
+    all: { kind: "flag", help: "Every call of every tenant." },
+    tenant: {
+      ...{ kind: "text", value: "NAME", suggests: "tenant" },
+      help: "Every call of the tenant; beside --upstream or --agent, only theirs of this tenant.",
+    },
+    upstream: { kind: "text", value: "NAME", help: "Every call to the upstream.", suggests: "upstream" },
+    agent: {
+      kind: "text",
+      value: "NAME",
+      help: "Every call of the agent, whatever its token; needs --tenant.",
+    },
+    reason: REASON,
+    ...CONNECTION_OPTIONS,
+  },
+  groups: [{ rule: "at least one", options: ["all", "tenant", "upstream", "agent"] }],
+  examples: [
+    {
+      does: "stop one agent",
+      line: "intentgate kill engage --tenant acme --agent billing --reason 'pays the wrong invoices'",
+    },
+    { does: "stop everything", line: "intentgate kill engage --all --reason 'incident 42'" },
+  ],
+  routes: ["POST /kill-switches"],
+  run: async ({ options }, terminal) => {
+    const body = { ...targetOf(options), reason: options.reason };
+    const client = await AdminClient.open(terminal, options.url);
+    const answer = await client.write("POST", PATH, body);
     terminal.print(
-      values.json ? JSON.stringify(answer) : `Engaged kill switch ${answer.number}: ${describe(answer)}\n` +
+      options.json ? JSON.stringify(answer) : `Engaged kill switch ${answer.number}: ${describe(answer)}\n` +
         `Release it with: intentgate kill release ${answer.number} --reason TEXT`,
     );
     return 0;
   },
-};
+});
 
-export const killRelease: Command = {
+export const killRelease = command({
   name: "kill release",
   summary: "Let calls go on that a kill switch stopped",
-  usage: [
-    "NUMBER --reason TEXT [options]",
-    "",
-    "  NUMBER             the switch, as kill engage and kill list print it",
-    "  --reason TEXT      why; stands in the audit chain",
-    CONNECTION_USAGE,
-  ].join("\n"),
-  run: async (args, terminal) => {
-    const { values, positionals: [number = ""] } = parseOptions(
-      args,
-      { reason: { type: "string" }, ...CONNECTION_OPTIONS },
-      ["NUMBER"],
-    );
+  args: [{
+    name: "number",
+    help: "The switch, by the number that kill engage and kill list print.",
+    suggests: "kill switch",
+  }],
+  options: { reason: REASON, ...CONNECTION_OPTIONS },
+  examples: [{
+    does: "release switch 3",
+    line: "intentgate kill release 3 --reason 'incident 42 is over'",
+  }],
+  routes: ["POST /kill-switches/{number}/release"],
+  run: async ({ options, args: [number = ""] }, terminal) => {
     if (!/^[1-9]\d{0,15}$/.test(number)) {
       throw new UsageError(`Expected the number of a switch, found "${number.slice(0, 40)}"`);
     }
-    if (values.reason === undefined) throw new UsageError("Expected --reason TEXT");
-    const path = `${PATH}/${number}/release`;
-    const answer = await adminPost(terminal, values.url, path, { reason: values.reason });
+    const client = await AdminClient.open(terminal, options.url);
+    const answer = await client.write("POST", `${PATH}/${number}/release`, { reason: options.reason });
     terminal.print(
-      values.json ? JSON.stringify(answer) : `Released kill switch ${answer.number}: ${describe(answer)}`,
+      options.json ? JSON.stringify(answer) : `Released kill switch ${answer.number}: ${describe(answer)}`,
     );
     return 0;
   },
-};
+});
 
-export const killList: Command = {
+export const killList = command({
   name: "kill list",
-  summary: "List the engaged kill switches",
-  usage: ["[options]", "", CONNECTION_USAGE].join("\n"),
-  run: async (args, terminal) => {
-    const { values } = parseOptions(args, CONNECTION_OPTIONS);
-    const switches = await adminList(terminal, values.url, PATH, "kill_switches");
-    if (values.json) terminal.print(JSON.stringify({ kill_switches: switches }));
-    else if (switches.length === 0) terminal.print("No kill switch is engaged");
-    else printRows(terminal, ["NUMBER", "SINCE", "STOPS", "BY", "REASON"], switches.map(rowOf));
+  summary: "List the engaged kill switches: what is stopped, since when, by whom and why",
+  options: { ...LIMIT_OPTION, ...CONNECTION_OPTIONS },
+  examples: [{ does: "what is stopped now?", line: "intentgate kill list" }],
+  routes: ["GET /kill-switches"],
+  run: async ({ options }, terminal) => {
+    const client = await AdminClient.open(terminal, options.url);
+    const listed = await client.list(PATH, "kill_switches", {}, options.limit);
+    if (options.json) {
+      terminal.print(JSON.stringify({ kill_switches: listed.rows, next_after: listed.next_after }));
+    } else if (listed.rows.length === 0) terminal.print("No kill switch is engaged");
+    else printRows(terminal, ["NUMBER", "SINCE", "STOPS", "BY", "REASON"], listed.rows.map(rowOf));
+    sayMore(terminal, listed);
     return 0;
   },
-};
+});
 
 /** What the switch names, as the API wants it; `--tenant` narrows an upstream or an agent, or stands alone. */
-function targetOf(values: {
+function targetOf(options: {
   readonly all: boolean;
-  readonly tenant?: string | undefined;
-  readonly upstream?: string | undefined;
-  readonly agent?: string | undefined;
+  readonly tenant: string | undefined;
+  readonly upstream: string | undefined;
+  readonly agent: string | undefined;
 }): JsonObject {
-  const { all, tenant, upstream, agent } = values;
+  const { all, tenant, upstream, agent } = options;
   const named = [all, upstream !== undefined, agent !== undefined].filter((given) => given).length;
-  if (named > 1 || (named === 0 && tenant === undefined) || (all && tenant !== undefined)) {
-    throw new UsageError("Expected one of --all, --upstream NAME, --agent NAME and --tenant NAME");
+  if (named > 1 || (all && tenant !== undefined)) {
+    throw new UsageError("Expected one of --all, --upstream NAME and --agent NAME, or --tenant NAME alone");
   }
   if (all) return { scope: "all" };
   const narrowed = tenant === undefined ? {} : { tenant };
@@ -113,6 +129,5 @@ function describe({ scope, tenant, value }: JsonObject): string {
 }
 
 function rowOf(row: JsonObject): readonly string[] {
-  const since = new Date(Number(row.since) * 1000).toISOString();
-  return [String(row.number), since, describe(row), String(row.operator), String(row.reason)];
+  return [String(row.number), dateText(row.since), describe(row), String(row.operator), String(row.reason)];
 }

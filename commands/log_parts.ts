@@ -5,6 +5,7 @@ import type { LogSignerOptions } from "../audit/log_signer.ts";
 import { createLogSigning, type LogSigning } from "../audit/log_signing.ts";
 import { ed25519Signer, formatVerifierKey, parseVerifierKey } from "../audit/signed_note.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import type { AuditParts } from "./audit_parts.ts";
 import { readCheckpointKeys } from "./checkpoint_keys.ts";
 import type { Configuration } from "./configuration.ts";
@@ -23,6 +24,7 @@ export interface LogPartsOptions {
   readonly configuration: Configuration;
   readonly store: StoreParts;
   readonly audit: AuditParts;
+  readonly metrics: Metrics;
   readonly log: Log;
 }
 
@@ -53,8 +55,10 @@ export async function buildLogParts(options: LogPartsOptions): Promise<LogParts>
     settingsVersion: () => store.settings.version(),
     append: (entry) => audit.appender.append(entry).done,
     onSigned: () => {},
-    onRefused: ({ chain, code, signedSize, size }) =>
-      log("error", "A checkpoint was not signed", { chain, code, signed_size: signedSize, size }),
+    onRefused: ({ chain, code, signedSize, size }) => {
+      options.metrics.checkpointRefusal(code);
+      log("error", "A checkpoint was not signed", { chain, code, signed_size: signedSize, size });
+    },
     onError: (chain, error) => log("error", "Cannot sign a checkpoint", { chain, error: errorText(error) }),
   });
   return { signing, originOf: (chain) => originOf(logOrigin, chain), verifierKeys };

@@ -1,7 +1,10 @@
 /** Joins the MCP front with the gateway and the configured upstreams. */
+import type { UpstreamConfig } from "../core/config.ts";
+import { GatewayError } from "../core/errors.ts";
 import { derive, type KeyRing } from "../core/key_ring.ts";
 import { createMcpFront, type McpFront } from "../mcp/front.ts";
 import type { SessionKeys } from "../mcp/sessions.ts";
+import type { ToolPins } from "../mcp/tool_pins.ts";
 import type { ResolvedUpstream } from "../mcp/upstream_connection.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -16,6 +19,7 @@ export interface McpPartsOptions {
   readonly ring: KeyRing;
   readonly parts: GatewayParts;
   readonly upstreams: ResolvedUpstreams;
+  readonly pins: ToolPins;
   readonly address: ListenAddress;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -26,12 +30,27 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront>
   const { configuration: { config }, parts, log } = options;
   return createMcpFront({
     upstreams: resolved(options.upstreams),
+    pins: options.pins,
     gateway: parts.gateway,
     sessionKeys: await sessionKeys(options.ring),
     ...hostRules(options),
+    ...{ publicUrl: config.public_url, authorizationServers: config.authorization_servers },
     ...{ maxBodyBytes: config.max_body_bytes, decisionTimeoutMs: config.decision_timeout_ms },
+    maxDeciding: config.max_concurrent_decisions,
     ...{ nowMs: () => Date.now(), newId },
+    onOverload: (reason) => options.metrics.overload(reason),
+    onUpstreamRefused: (code) => options.metrics.overload(code),
+    onCircuit: (upstream, state) =>
+      state === "open"
+        ? log("warn", "An upstream cannot be reached: its calls are refused at once", { upstream })
+        : log("info", "An upstream answers again", { upstream }),
     onUpstreamTime: (seconds) => options.metrics.upstream(seconds),
+    onResultUnfit: ({ isBlocked, ...unfit }) => {
+      options.metrics.unfitResult(isBlocked ? "withheld" : "reported");
+      log("debug", "A result does not fit the tool's output schema", {
+        ...{ upstream: unfit.upstream, tool: unfit.tool, decision_id: unfit.decisionId, unfit: unfit.what },
+      });
+    },
     onNoAnswer: (upstream, error) =>
       log("warn", "An upstream did not answer", { upstream, error: errorText(error) }),
     onFault: (error) => log("error", "The MCP front met a fault", { error: errorText(error) }),
@@ -42,9 +61,18 @@ function resolved(upstreams: ResolvedUpstreams): ReadonlyMap<string, ResolvedUps
   return new Map(
     [...upstreams.configs].map(([name, config]) => [
       name,
-      { ...config, name, headers: upstreams.headers.get(name) ?? {} },
+      { ...config, name, url: servedUrl(name, config), headers: upstreams.headers.get(name) ?? {} },
     ]),
   );
+}
+
+/** The front reaches what speaks Streamable HTTP with fixed headers; anything else must not look as if it were served. */
+function servedUrl(name: string, { url, credentials, transport }: UpstreamConfig): string {
+  const { oauth, tools, tenants } = credentials;
+  const isPlain = oauth === undefined && Object.keys(tools).length + Object.keys(tenants).length === 0;
+  if (url !== undefined && transport !== "sse" && isPlain) return url;
+  const what = url === undefined || transport === "sse" ? "transports stdio and sse" : '"credentials"';
+  throw new GatewayError("config_invalid", `Cannot serve upstream "${name}": the front has no ${what} yet`);
 }
 
 /** Sessions survive the activation of another key; a key that is retired ends its own, and clients open new ones. */

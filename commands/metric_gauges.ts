@@ -3,7 +3,9 @@ import process from "node:process";
 import type { McpFront } from "../mcp/front.ts";
 import type { MetricGauges } from "../telemetry/gauges.ts";
 import type { AuditParts } from "./audit_parts.ts";
+import type { ConnectionParts } from "./connection_parts.ts";
 import type { GatewayParts } from "./gateway_parts.ts";
+import type { RecordWatch } from "./record_watch.ts";
 import type { ReplicaLease } from "./replica_lease.ts";
 import type { StoreParts } from "./store_parts.ts";
 
@@ -11,23 +13,35 @@ export interface GaugedParts {
   readonly store: StoreParts;
   readonly audit: AuditParts;
   readonly gateway: GatewayParts;
+  readonly watch: RecordWatch;
   readonly lease: ReplicaLease;
   readonly front: McpFront;
+  readonly connections: ConnectionParts;
 }
 
 /** Reads all of them at once. */
-export function readGauges({ store, audit, gateway, lease, front }: GaugedParts): MetricGauges {
+export function readGauges(
+  { store, audit, gateway, watch, lease, front, connections }: GaugedParts,
+): MetricGauges {
   return {
     auditQueue: audit.appender.queued(),
     refusedAttemptsQueue: audit.refusedAttempts.waiting(),
     callsInFlight: gateway.gateway.inFlight(),
     openStreams: front.openStreams(),
+    ...requestsOf(front),
+    connections: connections.guard?.open() ?? 0,
     revocationAgeSeconds: gateway.revocations.ageMs() / 1000,
     killSwitchesEngaged: gateway.revocations.engagedSwitches().length,
+    ...watch.gauges(),
     leaseRemainingSeconds: lease.remainingMs() / 1000,
     settingsVersion: store.settings.version(),
     ...processUsage(),
   };
+}
+
+function requestsOf(front: McpFront) {
+  const { reading, deciding, forwarded } = front.underWay();
+  return { requestsReading: reading, requestsDeciding: deciding, requestsForwarded: forwarded };
 }
 
 function processUsage() {

@@ -6,15 +6,18 @@ import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { type AuditParts, buildAuditParts } from "./audit_parts.ts";
 import { type Configuration, loadConfiguration, type Surroundings } from "./configuration.ts";
 import { countDatabaseErrors } from "./database_errors.ts";
+import { migrateAsOwner } from "./database_roles.ts";
 import { makeDataFolder, readKeyRing, readOperatorToken } from "./data_folder.ts";
 import { startDemoUpstream } from "./demo_upstream.ts";
 import { buildGatewayParts, type GatewayParts } from "./gateway_parts.ts";
 import { openDoors } from "./doors.ts";
 import { parseListen } from "./listener.ts";
+import { buildLogParts } from "./log_parts.ts";
 import { checkKeys } from "./key_check.ts";
 import { newReplicaId } from "./random.ts";
 import { holdLease, type ReplicaLease } from "./replica_lease.ts";
 import { buildStoreParts, openConfigured, type StoreParts } from "./store_parts.ts";
+import { watchRecord } from "./record_watch.ts";
 import type { Undo } from "./undo.ts";
 import { resolveUpstreams } from "./upstreams.ts";
 import { VERSION } from "./version.ts";
@@ -57,14 +60,7 @@ export async function startProcess(
   const operatorToken = await readOperatorToken(config.data_dir, configuration.operatorToken);
   const { store, upstreams, hasDemo } = await openStore(configuration, metrics, log, undo);
   const ring = await checkKeys(store, ringFile, log);
-  const source = {
-    ...{
-      logId: store.logId,
-      version: VERSION,
-      replicaId,
-      configDigest: configuration.digest,
-    },
-  };
+  const source = { logId: store.logId, version: VERSION, replicaId, configDigest: configuration.digest };
   const audit = buildAuditParts({ store, source, metrics, log });
   const gateway = await buildGatewayParts({
     ...{ configuration, ring, store, audit, metrics, log, upstreams: upstreams.access },
@@ -72,7 +68,15 @@ export async function startProcess(
   undo.add(() => gateway.closeStages());
   const lease = await startBackground(store, audit, gateway, log, undo);
   watchProcess(metrics, configuration, store, undo);
-  const parts = { configuration, ring, operatorToken, store, upstreams, metrics, audit, gateway, lease, log };
+  const logs = await buildLogParts({ configuration, store, audit, metrics, log });
+  logs.signing.start();
+  undo.add(() => logs.signing.close());
+  const watch = watchRecord({ configuration, store, logs, log });
+  undo.add(() => watch.close());
+  const parts = {
+    ...{ configuration, ring, operatorToken, store, upstreams, metrics },
+    ...{ audit, gateway, logs, watch, lease, log },
+  };
   const doors = await openDoors(parts, address, adminAddress);
   logStart(log, configuration, source, doors.listening, store.db.kind);
   return {
@@ -100,10 +104,13 @@ async function openStore(configuration: Configuration, metrics: Metrics, log: Lo
   const starting = configuration.config.upstreams === undefined ? startDemoUpstream() : undefined;
   starting?.catch(() => {}); // awaited below; until then a failure must not end the process
   undo.add(() => starting?.then((demo) => demo.stop(), () => {}));
-  const opened = await openConfigured(configuration, (message) => log("debug", message));
+  const onNotice = (message: string) => log("debug", message);
+  await migrateAsOwner(configuration, onNotice);
+  const opened = await openConfigured(configuration, onNotice);
   const db = countDatabaseErrors(opened, metrics.databaseError);
   undo.add(() => db.close());
-  const store = await buildStoreParts(db);
+  const store = await buildStoreParts(configuration, db);
+  if (store.hardening === "owner") log("warn", "The database role may change what it records");
   const demo = await starting;
   if (demo !== undefined) await db.transact((tx) => store.tenants.ensure(tx, "acme"));
   return { store, upstreams: resolveUpstreams(configuration, demo), hasDemo: demo !== undefined };

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { UUID_RANDOM_BYTES, uuidv7 } from "../core/uuid.ts";
+import { uuidv7 } from "../core/uuid.ts";
 
 /** Random bytes from the operating system. */
 export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
@@ -8,7 +8,7 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
 
 /** A fresh UUIDv7 of now. */
 export function newId(): string {
-  return uuidv7(Date.now(), randomBytes(UUID_RANDOM_BYTES));
+  return uuidv7(Date.now(), crypto.randomUUID());
 }
 
 /** Hex of 16 random bytes: the name of this process among the replicas. */

@@ -2,50 +2,24 @@
 import { GatewayError } from "../core/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { errorText } from "../telemetry/log.ts";
-import { check } from "./check.ts";
 import { type Command, type ExitCode, type Terminal, UsageError } from "./command.ts";
-import { killEngage, killList, killRelease } from "./kill.ts";
-import { keysActivate, keysAdd, keysList, keysRetire } from "./keys.ts";
-import { migrate } from "./migrate.ts";
-import { operatorCreate, operatorDelete, operatorList } from "./operators.ts";
-import { serve } from "./serve.ts";
-import { tenantCreate, tenantList, tenantSet, tenantShow } from "./tenants.ts";
-import { tokenAttenuate, tokenInspect } from "./token_offline.ts";
-import { tokenMint, tokenRevoke } from "./token_online.ts";
+import { COMMANDS, SUBJECTS } from "./command_table.ts";
+import { findCommand } from "./complete_line.ts";
+import { answerShell, COMPLETE_WORD } from "./completion.ts";
+import { commandHelp, groupHelp, overview } from "./help.ts";
+import { parseCommandLine } from "./parse_command_line.ts";
+import { printable } from "./printable.ts";
 import { VERSION } from "./version.ts";
-
-const COMMANDS: readonly Command[] = [
-  serve,
-  check,
-  migrate,
-  tokenMint,
-  tokenInspect,
-  tokenAttenuate,
-  tokenRevoke,
-  killEngage,
-  killRelease,
-  killList,
-  keysList,
-  keysAdd,
-  keysActivate,
-  keysRetire,
-  operatorCreate,
-  operatorList,
-  operatorDelete,
-  tenantCreate,
-  tenantList,
-  tenantShow,
-  tenantSet,
-];
 
 /** The real terminal. */
 function realTerminal(): Terminal {
   return {
     env: Deno.env.toObject(),
     readTextFile: (path) => Deno.readTextFile(path),
-    print: (text) => console.log(text),
-    complain: (text) => console.error(text),
+    print: (text) => console.log(printable(text)),
+    complain: (text) => console.error(printable(text)),
     readInput: () => new Response(Deno.stdin.readable).text(),
+    inputIsTyped: () => Deno.stdin.isTerminal(),
   };
 }
 
@@ -54,36 +28,55 @@ export async function runCommand(
   args: readonly string[],
   terminal: Terminal = realTerminal(),
 ): Promise<ExitCode> {
-  const asked = args.includes("--help") || args.includes("-h");
-  if (args.length === 0 || args[0] === "help" || (asked && args[0]?.startsWith("-"))) {
-    terminal.print(overview());
-    return args.length === 0 ? 2 : 0;
+  if (args[0] === COMPLETE_WORD) {
+    await answerShell(COMMANDS, args.slice(1), terminal);
+    return 0;
   }
   if (args[0] === "--version" || args[0] === "version") {
     terminal.print(`intentgate ${VERSION}`);
     return 0;
   }
-  const command = find(args);
-  if (command === undefined) return unknown(args, terminal);
-  if (asked) {
-    terminal.print(`${command.summary}\n\nUsage: intentgate ${command.name} ${command.usage}`);
+  const isHelp = asksForHelp(args);
+  const path = args[0] === "help" ? args.slice(1) : args;
+  const named = path.slice(0, path.findIndex((word) => word.startsWith("-")) >>> 0);
+  const command = findCommand(COMMANDS, path);
+  if (command === undefined) return withoutCommand(named, isHelp, terminal);
+  if (isHelp) {
+    terminal.print(commandHelp(command));
     return 0;
   }
+  return await runFound(command, path.slice(command.name.split(" ").length), terminal);
+}
+
+async function runFound(command: Command, line: readonly string[], terminal: Terminal): Promise<ExitCode> {
   try {
-    return await command.run(args.slice(command.name.split(" ").length), terminal);
+    return await command.run(parseCommandLine(command, line, terminal.env), terminal);
   } catch (error) {
     return failed(command, error, terminal);
   }
 }
 
-function find(args: readonly string[]): Command | undefined {
-  return COMMANDS.find((command) => command.name === args.slice(0, command.name.split(" ").length).join(" "));
+/** `help`, `--help` or `-h`, but not as the value of something behind `--`. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  return args[0] === "help" || own.includes("--help") || own.includes("-h");
 }
 
-function unknown(args: readonly string[], terminal: Terminal): ExitCode {
-  const isGroup = COMMANDS.some((command) => command.name.startsWith(`${args[0]} `));
-  const asked = args.slice(0, isGroup ? 2 : 1).join(" ");
-  const near = nearest(asked, COMMANDS.map((command) => command.name));
+/** Help about all commands or those that begin with a word; an error when the words name none. */
+function withoutCommand(named: readonly string[], isHelp: boolean, terminal: Terminal): ExitCode {
+  const [first] = named;
+  if (first === undefined) {
+    terminal.print(overview(SUBJECTS));
+    return isHelp ? 0 : 2;
+  }
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${first} `));
+  if (group.length > 0 && named.length === 1) {
+    terminal.print(groupHelp(first, group));
+    return isHelp ? 0 : 2;
+  }
+  const asked = named.slice(0, group.length > 0 ? 2 : 1).join(" ");
+  const near = nearest(asked, COMMANDS.map(({ name }) => name));
   terminal.complain(`Unknown command "${asked}"${near === undefined ? "" : `; did you mean "${near}"?`}`);
   terminal.complain(`Run "intentgate --help" for the list of commands`);
   return 2;
@@ -97,19 +90,4 @@ function failed(command: Command, error: unknown, terminal: Terminal): ExitCode 
   terminal.complain(errorText(error));
   if (!(error instanceof GatewayError)) terminal.complain(error instanceof Error ? error.stack ?? "" : "");
   return error instanceof GatewayError && error.code === "config_invalid" ? 2 : 1;
-}
-
-function overview(): string {
-  const width = Math.max(...COMMANDS.map((command) => command.name.length));
-  const lines = COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`);
-  return [
-    `intentgate ${VERSION}: an authorization gateway between AI agents and the tool servers they call`,
-    "",
-    "Usage: intentgate <command> [options]",
-    "",
-    ...lines,
-    "",
-    'Every command takes --help; those that answer take --json. Exit codes: 0 done, 1 failed or "no", 2 wrong usage.',
-    "Configuration: INTENTGATE_CONFIG names a JSON or YAML file; see docs/reference/configuration.md.",
-  ].join("\n");
 }

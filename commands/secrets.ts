@@ -1,6 +1,6 @@
 /** Secrets come from a variable or from a file named by `<variable>_FILE`, never from the configuration itself. */
-import type { SecretSource } from "../core/config.ts";
 import { GatewayError } from "../core/errors.ts";
+import type { SecretSource } from "../core/upstream_transport.ts";
 import type { Surroundings } from "./configuration.ts";
 
 /** Value of `<variable>` or content of the file that `<variable>_FILE` names; `undefined` when neither is set. */

@@ -1,42 +1,33 @@
 /** `intentgate serve`: the composition root. Starts the parts in order, serves until told to stop, drains. */
 import { createLog, errorText, type LogLevel } from "../telemetry/log.ts";
-import { type Command, parseOptions, UsageError } from "./command.ts";
+import { type ExitCode, type Terminal, UsageError } from "./command.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { Undo } from "./undo.ts";
 import { printWelcome } from "./welcome.ts";
 
-export const serve: Command = {
-  name: "serve",
-  summary: "Run the gateway",
-  usage: [
-    "[--quiet]",
-    "",
-    "  --quiet            do not print the welcome text",
-    "",
-    "Without configuration: listens on 127.0.0.1:8080, keeps an embedded database and generated keys in ./.intentgate",
-    'and starts the demo tool server "acme". Configuration: INTENTGATE_CONFIG, INTENTGATE_*, DATABASE_URL.',
-  ].join("\n"),
-  run: async (args, terminal) => {
-    const { values } = parseOptions(args, { quiet: { type: "boolean", default: false } });
-    const { log, close } = createLog({
-      write: writeToStderr,
-      nowMs: () => Date.now(),
-      level: logLevel(terminal.env.INTENTGATE_LOG_LEVEL),
-    });
-    const undo = new Undo();
-    undo.add(close);
-    const onStopError = (error: unknown) => log("error", "Cannot stop a part", { error: errorText(error) });
-    try {
-      const running = await startProcess(terminal, log, undo);
-      if (!values.quiet) printWelcome(terminal, running);
-      await stopOnSignal(running, undo, onStopError);
-      return 0;
-    } catch (error) {
-      await undo.run(onStopError);
-      throw error;
-    }
-  },
-};
+/** Runs the gateway until a signal stops it; throws when it cannot start. */
+export async function runGateway(
+  terminal: Terminal,
+  options: { readonly quiet: boolean },
+): Promise<ExitCode> {
+  const { log, close } = createLog({
+    write: writeToStderr,
+    nowMs: () => Date.now(),
+    level: logLevel(terminal.env.INTENTGATE_LOG_LEVEL),
+  });
+  const undo = new Undo();
+  undo.add(close);
+  const onStopError = (error: unknown) => log("error", "Cannot stop a part", { error: errorText(error) });
+  try {
+    const running = await startProcess(terminal, log, undo);
+    if (!options.quiet) printWelcome(terminal, running);
+    await stopOnSignal(running, undo, onStopError);
+    return 0;
+  } catch (error) {
+    await undo.run(onStopError);
+    throw error;
+  }
+}
 
 /** How long everything but the calls in flight may take to stop. */
 const STOP_GRACE_MS = 15_000;

@@ -21,6 +21,8 @@ export interface SettingsFeed {
   start(onError: (error: unknown) => void): Promise<void>;
   /** Reads it now, after a change of our own. */
   refresh(): Promise<void>;
+  /** Called after the version has grown; a refresh waits for what it returns. Must not reject. */
+  onChange(listener: () => void | Promise<void>): void;
   close(): void;
 }
 
@@ -33,8 +35,21 @@ export function createSettingsFeed(options: SettingsFeedOptions): SettingsFeed {
     version: options.version,
     closed: false,
   };
-  // Reads may overtake each other; the version only grows.
-  const refresh = async () => void (state.version = Math.max(state.version, await source.readVersion()));
+  const listeners: (() => void | Promise<void>)[] = [];
+  const tell = async () => {
+    for (const listener of listeners) await listener();
+  };
+  let told = Promise.resolve();
+  const refresh = async () => {
+    const version = await source.readVersion();
+    // Reads may overtake each other; the version only grows.
+    if (version > state.version) {
+      state.version = version;
+      told = told.then(tell);
+    }
+    // Also when another reading saw the version first: whoever waits finds everybody told.
+    await told;
+  };
   const poll = (onError: (error: unknown) => void) => {
     if (state.closed) return;
     state.timer = setTimeout(() => refresh().catch(onError).finally(() => poll(onError)), pollMs);
@@ -42,6 +57,7 @@ export function createSettingsFeed(options: SettingsFeedOptions): SettingsFeed {
   return {
     version: () => state.version,
     refresh,
+    onChange: (listener) => void listeners.push(listener),
     start: async (onError) => {
       await source.listen(() => void refresh().catch(onError));
       poll(onError);

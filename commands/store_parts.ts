@@ -1,31 +1,40 @@
 /** Opens the database and joins the store's table groups into what the rest asks for. */
 import type { SweeperStore } from "../audit/sweeper.ts";
+import type { AuditReader } from "../admin/audit.ts";
 import type { RevocationSource } from "../checks/revocation_feed.ts";
 import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
-import { createAuditEvents } from "../store/audit_events.ts";
+import { type AuditEvents, createAuditEvents } from "../store/audit_events.ts";
+import { type AuditTree, createAuditTree } from "../store/audit_tree.ts";
 import { type Database, openDatabase } from "../store/database.ts";
+import { createIdempotency } from "../store/idempotency.ts";
 import { createInstallation } from "../store/installation.ts";
 import { createKeyFingerprints } from "../store/key_fingerprints.ts";
 import { createKillSwitches } from "../store/kill_switches.ts";
 import { migrate } from "../store/migration_runner.ts";
 import { createOperators } from "../store/operators.ts";
-import { createReplicas } from "../store/replicas.ts";
+import { createReplicas, type ReplicasTable } from "../store/replicas.ts";
 import { createRevocationFeedTable, REVOCATIONS_CHANNEL } from "../store/revocation_feed.ts";
 import { createRevocations } from "../store/revocations.ts";
 import { readSettingsVersion, SETTINGS_CHANNEL } from "../store/settings.ts";
 import { createTenants } from "../store/tenants.ts";
 import { createTokens } from "../store/tokens.ts";
+import { createToolPinsTable } from "../store/tool_pins.ts";
 import type { Configuration } from "./configuration.ts";
+import { configuredHardening, provenHardening } from "./database_roles.ts";
 import type { LeaseStore } from "./replica_lease.ts";
 import { createSettingsFeed } from "./settings_feed.ts";
 
+/** Expired idempotency keys that one sweep removes; the next comes a few seconds later. */
+const PRUNED_AT_ONCE = 1_000;
+
 /** Opens the configured database, or the embedded one in the data folder. */
-export function openConfigured(
+export async function openConfigured(
   configuration: Configuration,
   onNotice?: (message: string) => void,
 ): Promise<Database> {
   const { config, databaseUrl } = configuration;
-  return openDatabase({
+  configuredHardening(configuration); // never the embedded database because one of two URLs was forgotten
+  return await openDatabase({
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...{ dataDir: config.data_dir, timeoutMs: config.database_timeout_ms },
     ...(onNotice === undefined ? {} : { onNotice }),
@@ -35,20 +44,17 @@ export function openConfigured(
 export type StoreParts = Awaited<ReturnType<typeof buildStoreParts>>;
 
 /** Brings the schema up to date and hands out the table groups, each query with a deadline. */
-export async function buildStoreParts(db: Database) {
-  const migrated = await migrate(db);
+export async function buildStoreParts(configuration: Configuration, db: Database) {
+  const migrated = await migrate(db); // with a role of its own for that, only the proof that it was done
+  const hardening = await provenHardening(configuration, db);
   const installation = await createInstallation(db).readInstallation();
   const audit = createAuditEvents(db);
-  const feed = createRevocationFeedTable(db);
+  const auditTree = createAuditTree(db);
   const replicas = createReplicas(db);
   const tenants = createTenants(db);
   const tokens = createTokens(db);
   const operators = createOperators(db);
-  const source: RevocationSource = {
-    readCounter: () => db.deadline(feed.readCounter()),
-    readAfter: (number, limit) => db.deadline(feed.readAfter(number, limit)),
-    listen: (onChange) => db.listen(REVOCATIONS_CHANNEL, onChange, onChange),
-  };
+  const idempotency = createIdempotency(db);
   const settings = createSettingsFeed({
     version: installation.settingsVersion,
     source: {
@@ -59,28 +65,57 @@ export async function buildStoreParts(db: Database) {
   const sweeping: SweeperStore = {
     expiredReplicas: () => db.deadline(replicas.expired()),
     removeReplica: async (replicaId) => void await db.deadline(replicas.remove(replicaId)),
-    removeExpired: () => db.deadline(audit.removeExpiredCounters()),
+    removeExpired: async () => {
+      await db.deadline(audit.removeExpiredCounters());
+      await db.deadline(idempotency.prune(PRUNED_AT_ONCE));
+    },
     openDecisions: (replicaId, limit) => db.deadline(audit.openDecisions(replicaId, limit)),
   };
-  const lease: LeaseStore = {
-    register: (replicaId, replica) => db.deadline(replicas.register(replicaId, replica)),
-    renew: (replicaId, leaseSeconds) => db.deadline(replicas.renew(replicaId, leaseSeconds)),
-    remove: (replicaId) => db.deadline(replicas.remove(replicaId)),
-  };
   return {
-    lease,
-    ...{ db, migrated, audit, replicas, tenants, tokens, operators, settings, sweeping },
+    lease: leaseStore(db, replicas),
+    ...{ db, migrated, hardening, audit, replicas, tenants },
+    ...{ tokens, operators, idempotency, settings, sweeping },
+    auditTree,
+    toolPins: createToolPinsTable(db),
     logId: installation.logId,
-    revocations: source,
-    revocationRows: createRevocations(),
+    revocations: revocationSource(db),
+    revocationRows: createRevocations(db),
     killSwitches: createKillSwitches(db),
     keys: createKeyFingerprints(db),
     appendEvents: (entries: readonly AuditEntry[]): Promise<readonly AppendResult[]> =>
       db.deadline(audit.append(entries)),
-    chain: {
-      head: (chain: string) => db.deadline(audit.head(chain)),
-      read: (chain: string, afterSeq: number, limit: number) =>
-        db.deadline(audit.read(chain, afterSeq, limit)),
-    },
+    chain: chainReader(db, audit, auditTree),
+  };
+}
+
+function chainReader(db: Database, audit: AuditEvents, tree: AuditTree): AuditReader {
+  return {
+    head: (chain) => db.deadline(audit.head(chain)),
+    read: (chain, afterSeq, limit) => db.deadline(audit.read(chain, afterSeq, limit)),
+    stillOpen: (chain, decisionIds) => db.deadline(audit.stillOpen(chain, decisionIds)),
+    latestCheckpoint: (chain) => db.deadline(tree.latestCheckpoint(chain)),
+    checkpointUpTo: (chain, size) => db.deadline(tree.checkpointUpTo(chain, size)),
+    cosignatures: (chain, size) => db.deadline(tree.cosignatures(chain, size)),
+    appendedAt: (chain, seq) => db.deadline(tree.appendedAt(chain, seq)),
+    fullTile: (chain, level, index) => db.deadline(tree.fullTile(chain, level, index)),
+    tileRoots: (chain, level, from, to) => db.deadline(tree.tileRoots(chain, level, from, to)),
+    entries: (chain, from, to) => db.deadline(tree.entries(chain, from, to)),
+  };
+}
+
+function revocationSource(db: Database): RevocationSource {
+  const feed = createRevocationFeedTable(db);
+  return {
+    readCounter: () => db.deadline(feed.readCounter()),
+    readAfter: (number, limit) => db.deadline(feed.readAfter(number, limit)),
+    listen: (onChange) => db.listen(REVOCATIONS_CHANNEL, onChange, onChange),
+  };
+}
+
+function leaseStore(db: Database, replicas: ReplicasTable): LeaseStore {
+  return {
+    register: (replicaId, replica) => db.deadline(replicas.register(replicaId, replica)),
+    renew: (replicaId, leaseSeconds) => db.deadline(replicas.renew(replicaId, leaseSeconds)),
+    remove: (replicaId) => db.deadline(replicas.remove(replicaId)),
   };
 }

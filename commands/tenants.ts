@@ -1,110 +1,119 @@
 /** Commands that make tenants and change their settings. */
-import { adminList, adminPost, adminRequest, CONNECTION_USAGE } from "./admin_client.ts";
-import { type Command, parseOptions, UsageError } from "./command.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
-import { printRows } from "./rows.ts";
+import { AdminClient, CONNECTION_OPTIONS, LIMIT_OPTION, sayMore } from "./admin_client.ts";
+import { command } from "./command.ts";
+import { dateText, printMembers, printRows } from "./rows.ts";
 
-const PATH = "/api/v1/tenants";
-const NAME_USAGE = "  <name>             the tenant's name: [a-z0-9][a-z0-9-]{0,62}";
-const CONNECTION_OPTIONS = {
-  url: { type: "string" },
-  json: { type: "boolean", default: false },
+const PATH = "/tenants";
+const NAME = { name: "name", help: "The name of the tenant.", suggests: "tenant" } as const;
+const DESCRIPTION = {
+  kind: "text",
+  value: "TEXT",
+  help: "What the tenant is, at most 500 characters.",
 } as const;
 
-export const tenantCreate: Command = {
+export const tenantCreate = command({
   name: "tenant create",
-  summary: "Make a tenant with an audit chain of its own",
-  usage: [
-    "<name> [options]",
-    "",
-    NAME_USAGE,
-    "  --description TEXT what it is, at most 500 characters",
-    CONNECTION_USAGE,
-    "",
-    "A tenant cannot be renamed or deleted: its audit chain stays.",
-  ].join("\n"),
-  run: async (args, terminal) => {
-    const { values, positionals } = parseOptions(args, {
-      ...CONNECTION_OPTIONS,
-      description: { type: "string" },
-    }, ["name"]);
-    const answer = await adminPost(terminal, values.url, PATH, {
-      name: positionals[0] ?? "",
-      settings: values.description === undefined ? {} : { description: values.description },
+  summary: "Make a tenant, with an audit record of its own",
+  details: ["A tenant cannot be renamed or deleted, because its audit record stays."],
+  args: [{ name: "name", help: "Lower-case letters, digits and dashes, at most 63." }],
+  options: { description: DESCRIPTION, ...CONNECTION_OPTIONS },
+  examples: [{ does: "a tenant for Acme", line: "intentgate tenant create acme --description 'Acme Ltd'" }],
+  routes: ["POST /tenants"],
+  run: async ({ options, args: [name = ""] }, terminal) => {
+    const client = await AdminClient.open(terminal, options.url);
+    const answer = await client.write("POST", PATH, {
+      name,
+      settings: options.description === undefined ? {} : { description: options.description },
     });
-    terminal.print(values.json ? JSON.stringify(answer) : `Created tenant ${answer.name}`);
+    terminal.print(options.json ? JSON.stringify(answer) : `Created tenant ${answer.name}`);
     return 0;
   },
-};
+});
 
-export const tenantList: Command = {
+export const tenantList = command({
   name: "tenant list",
   summary: "List the tenants that you may act for",
-  usage: ["[options]", "", CONNECTION_USAGE].join("\n"),
-  run: async (args, terminal) => {
-    const { values } = parseOptions(args, CONNECTION_OPTIONS);
-    const tenants = await adminList(terminal, values.url, PATH, "tenants");
-    if (values.json) terminal.print(JSON.stringify({ tenants }));
-    else printRows(terminal, ["NAME", "VERSION", "DESCRIPTION"], tenants.map(tenantRow));
+  options: { ...LIMIT_OPTION, ...CONNECTION_OPTIONS },
+  examples: [{ does: "all of them", line: "intentgate tenant list" }],
+  routes: ["GET /tenants"],
+  run: async ({ options }, terminal) => {
+    const client = await AdminClient.open(terminal, options.url);
+    const listed = await client.list(PATH, "tenants", {}, options.limit);
+    if (options.json) {
+      terminal.print(JSON.stringify({ tenants: listed.rows, next_after: listed.next_after }));
+    } else printRows(terminal, ["NAME", "VERSION", "DESCRIPTION"], listed.rows.map(tenantRow));
+    sayMore(terminal, listed);
     return 0;
   },
-};
+});
 
-export const tenantShow: Command = {
+export const tenantShow = command({
   name: "tenant show",
-  summary: "Show a tenant with its settings",
-  usage: ["<name> [options]", "", NAME_USAGE, CONNECTION_USAGE].join("\n"),
-  run: async (args, terminal) => {
-    const { values, positionals } = parseOptions(args, CONNECTION_OPTIONS, ["name"]);
-    const tenant = await adminRequest(terminal, values.url, "GET", pathOf(positionals[0]));
-    if (values.json) terminal.print(JSON.stringify(tenant));
-    else printRows(terminal, ["NAME", "VERSION", "DESCRIPTION"], [tenantRow(tenant)]);
+  summary: "Show a tenant and its settings",
+  args: [NAME],
+  options: { ...CONNECTION_OPTIONS },
+  examples: [{ does: "the settings of acme", line: "intentgate tenant show acme" }],
+  routes: ["GET /tenants/{name}"],
+  run: async ({ options, args: [name = ""] }, terminal) => {
+    const client = await AdminClient.open(terminal, options.url);
+    const tenant = await client.get(pathOf(name));
+    if (options.json) terminal.print(JSON.stringify(tenant));
+    else {
+      const settings = isJsonObject(tenant.settings) ? Object.entries(tenant.settings) : [];
+      printMembers(terminal, [
+        ["name", String(tenant.name)],
+        ["version", String(tenant.version)],
+        ["created", dateText(tenant.created_at)],
+        ...settings.map(([setting, value]) =>
+          [setting, typeof value === "string" ? value : JSON.stringify(value)] as const
+        ),
+      ]);
+    }
     return 0;
   },
-};
+});
 
-export const tenantSet: Command = {
+export const tenantSet = command({
   name: "tenant set",
-  summary: "Change settings of a tenant",
-  usage: [
-    "<name> (--description TEXT | --no-description) [options]",
-    "",
-    NAME_USAGE,
-    "  --description TEXT what it is, at most 500 characters",
-    "  --no-description   take the description away",
-    "  --version N        refuse unless the tenant is still at this version; default: the one it has now",
-    CONNECTION_USAGE,
-  ].join("\n"),
-  run: async (args, terminal) => {
-    const { values, positionals } = parseOptions(args, {
-      ...CONNECTION_OPTIONS,
-      description: { type: "string" },
-      "no-description": { type: "boolean", default: false },
-      version: { type: "string" },
-    }, ["name"]);
-    if ((values.description === undefined) !== values["no-description"]) {
-      throw new UsageError("Expected either --description TEXT or --no-description");
-    }
-    if (values.version !== undefined && !/^\d{1,15}$/.test(values.version)) {
-      throw new UsageError(`--version expects a whole number, found "${values.version}"`);
-    }
-    const path = pathOf(positionals[0]);
-    const version = values.version === undefined
-      ? (await adminRequest(terminal, values.url, "GET", path)).version
-      : Number(values.version);
-    const answer = await adminRequest(terminal, values.url, "PATCH", path, {
+  summary: "Change the settings of a tenant",
+  args: [NAME],
+  options: {
+    description: DESCRIPTION,
+    "no-description": { kind: "flag", help: "Take the description away." },
+    version: {
+      ...{ kind: "number", value: "N" },
+      help:
+        "Refuse unless the tenant is still at this version. Without it, whatever version it has now is changed.",
+    },
+    ...CONNECTION_OPTIONS,
+  },
+  groups: [{ rule: "exactly one", options: ["description", "no-description"] }],
+  examples: [
+    { does: "describe a tenant", line: "intentgate tenant set acme --description 'Acme Ltd, Oslo'" },
+    {
+      does: "only if nobody changed it meanwhile",
+      line: "intentgate tenant set acme --no-description --version 12",
+    },
+  ],
+  routes: ["GET /tenants/{name}", "PATCH /tenants/{name}"],
+  run: async ({ options, args: [name = ""] }, terminal) => {
+    const client = await AdminClient.open(terminal, options.url);
+    const path = pathOf(name);
+    const version = options.version ?? (await client.get(path)).version ?? 0;
+    const answer = await client.write("PATCH", path, {
       version,
-      settings: { description: values.description ?? null },
+      settings: { description: options.description ?? null },
     });
     terminal.print(
-      values.json ? JSON.stringify(answer) : `Tenant ${answer.name} is at version ${answer.version}`,
+      options.json ? JSON.stringify(answer) : `Tenant ${answer.name} is at version ${answer.version}`,
     );
     return 0;
   },
-};
+});
 
-function pathOf(name: string | undefined): string {
-  return `${PATH}/${encodeURIComponent(name ?? "")}`;
+function pathOf(name: string): string {
+  return `${PATH}/${encodeURIComponent(name)}`;
 }
 
 function tenantRow({ name, version, settings }: JsonObject): readonly string[] {

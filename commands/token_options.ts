@@ -1,69 +1,60 @@
 /** Options by which a command line restricts a token. */
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { parseStrictJson, StrictJsonError } from "../core/strict_json.ts";
-import { UsageError } from "./command.ts";
+import { GatewayError } from "../core/errors.ts";
+import { type OptionDeclarations, type OptionValues, type Terminal, UsageError } from "./command.ts";
+import { parseJson } from "./parse_command_line.ts";
 
+/** What a new block may restrict; each says which calls are left. */
 export const RESTRICTION_OPTIONS = {
-  upstream: { type: "string", multiple: true },
-  tool: { type: "string", multiple: true },
-  "deny-tool": { type: "string", multiple: true },
-  method: { type: "string", multiple: true },
-  args: { type: "string" },
-  "max-calls": { type: "string" },
-} as const;
-
-export const RESTRICTION_USAGE = [
-  "  --upstream NAME    upstream or glob it may use; repeat for several",
-  "  --tool NAME        tool or glob it may call, also as upstream__tool; repeat for several",
-  "  --deny-tool NAME   tool or glob it may not call; repeat for several",
-  "  --method NAME      MCP method it may use; repeat for several",
-  '  --args JSON        argument constraints by tool, for example \'{"pay_invoice":{"type":"object",…}}\'',
-  "  --max-calls N      how many calls it may make in all",
-].join("\n");
-
-/** Values of `RESTRICTION_OPTIONS` as `parseArgs` returns them. */
-export interface RestrictionValues {
-  readonly upstream?: string[] | undefined;
-  readonly tool?: string[] | undefined;
-  readonly "deny-tool"?: string[] | undefined;
-  readonly method?: string[] | undefined;
-  readonly args?: string | undefined;
-  readonly "max-calls"?: string | undefined;
-}
+  upstream: {
+    ...{ kind: "text", value: "NAME", many: true, suggests: "upstream" },
+    help: "An upstream (tool server) that it may use; * stands for any text.",
+  },
+  tool: {
+    ...{ kind: "text", value: "NAME", many: true },
+    help: "A tool that it may call, like read_invoice, read_* or erp__read_invoice for one upstream's.",
+  },
+  "deny-tool": {
+    ...{ kind: "text", value: "NAME", many: true },
+    help: "A tool that it may not call, whatever --tool says.",
+  },
+  method: {
+    ...{ kind: "text", value: "NAME", many: true },
+    help: "An MCP method that it may use, like tools/call.",
+  },
+  args: {
+    ...{ kind: "json", value: "JSON" },
+    help: 'What the arguments of a tool must be: JSON Schemas by tool, like {"pay":{"type":"object", ...}}.',
+  },
+  "args-file": { kind: "text", value: "FILE", help: "The same from a file.", suggests: "file" },
+  "max-calls": { kind: "number", value: "N", help: "How many calls it may make in all." },
+} as const satisfies OptionDeclarations;
 
 /** The restrictions that the options name, by their names in the token. */
-export function restrictionsOf(values: RestrictionValues): JsonObject {
-  const named: Record<string, JsonValue | undefined> = {
-    upstreams: values.upstream,
-    tools: values.tool,
-    deny_tools: values["deny-tool"],
-    methods: values.method,
-    args: values.args === undefined ? undefined : parseJsonOption("--args", values.args),
-    max_calls: values["max-calls"] === undefined ? undefined : parseCount("--max-calls", values["max-calls"]),
-  };
-  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined));
-}
-
-/** A duration like `900`, `15m`, `8h` or `30d`, in seconds. */
-export function parseDuration(option: string, text: string): number {
-  const match = /^(\d{1,9})([smhd]?)$/.exec(text);
-  const seconds = { "": 1, s: 1, m: 60, h: 3600, d: 86_400 }[match?.[2] ?? "x"];
-  if (match === null || seconds === undefined) {
-    throw new UsageError(`${option} expects a duration like 900, 15m, 8h or 30d, found "${text}"`);
+export async function restrictionsOf(
+  options: OptionValues<typeof RESTRICTION_OPTIONS>,
+  terminal: Terminal,
+): Promise<JsonObject> {
+  const file = options["args-file"];
+  if (file !== undefined && options.args !== undefined) {
+    throw new UsageError("Expected either --args JSON or --args-file FILE, found both");
   }
-  return Number(match[1]) * seconds;
+  const named: Record<string, JsonValue | undefined> = {
+    upstreams: options.upstream,
+    tools: options.tool,
+    deny_tools: options["deny-tool"],
+    methods: options.method,
+    args: file === undefined ? options.args : parseJson(`"${file}"`, await readFile(file, terminal)),
+    max_calls: options["max-calls"],
+  };
+  return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)) as JsonObject;
 }
 
-function parseCount(option: string, text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new UsageError(`${option} expects a whole number, found "${text}"`);
-  return Number(text);
-}
-
-function parseJsonOption(option: string, text: string): JsonValue {
+/** A file that the command line names. */
+export async function readFile(path: string, terminal: Terminal): Promise<string> {
   try {
-    return parseStrictJson(text);
-  } catch (error) {
-    if (!(error instanceof StrictJsonError)) throw error;
-    throw new UsageError(`${option} expects JSON: ${error.message}`);
+    return await terminal.readTextFile(path);
+  } catch (cause) {
+    throw new GatewayError("config_invalid", `Cannot read the file "${path}"`, { cause });
   }
 }

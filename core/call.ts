@@ -1,4 +1,6 @@
 import type { JsonObject, JsonValue } from "./json.ts";
+import type { ToolChecks } from "./tool_checks.ts";
+import type { ToolPin } from "./tool_pin.ts";
 
 /**
  * One governed MCP request, frozen before the first check sees it.
@@ -11,9 +13,12 @@ export interface ToolCall {
   readonly upstream: string;
   /** MCP method, for example `tools/call`. Discovery (`initialize`, `ping`, `tools/list`) uses the same shape. */
   readonly method: string;
-  /** Tool name as the upstream spells it; empty for methods that name nothing. */
+  /** Name of the tool or prompt, or URI of the resource, as the upstream spells it; empty for methods that name nothing. */
   readonly name: string;
+  /** Of `completion/complete`: all its params but `_meta`. */
   readonly arguments: JsonObject;
+  /** What the client answers to questions that the upstream asked before (`input_required`); absent when it answers none. */
+  readonly inputResponses?: JsonObject;
   /** Canonical digest of the arguments: SHA-256 over RFC 8785, lower-case hex. Never enters an event unsalted. */
   readonly argumentsDigest: string;
   /** What the agent says about its prompt and memory, from `params._meta`; absent when it says nothing. */
@@ -41,7 +46,20 @@ export interface ToolDefinition {
   readonly name: string;
   readonly description?: string;
   readonly inputSchema: JsonObject;
+  readonly outputSchema?: JsonObject;
+  /** Where tools are pinned: those of the pinned definition, whatever the upstream says now. */
   readonly annotations: ToolAnnotations;
+  /** How the definition stands to its pin; absent where tools are not pinned. */
+  readonly pin?: ToolPin;
+  /** What arguments and results must be; absent where nobody looks. */
+  readonly checks?: ToolChecks;
+}
+
+/** Prompts or resources of one upstream, by what a call would name. */
+export interface NamedItems {
+  readonly upstream: string;
+  readonly method: "prompts/get" | "resources/read";
+  readonly names: readonly string[];
 }
 
 /** Who calls. Built only by the check that verified it, kept in `facts.principal`. */

@@ -19,15 +19,25 @@ export function foldCase(name: string): string {
   return name.length > MAX_FOLDED_LENGTH ? name : name.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
-/** The first of `names` that equals one of `wanted`, names in ASCII, only when case is ignored. */
-export function findCaseVariant(names: readonly string[], wanted: ReadonlySet<string>): string | undefined {
-  let folded: Set<string> | undefined;
-  // One ASCII character is never folded from more than two UTF-16 units.
-  const maxLength = 2 * Math.max(...[...wanted].map((name) => name.length));
-  for (const name of names) {
-    if (wanted.has(name) || name.length > maxLength) continue;
-    folded ??= new Set([...wanted].map(foldCase));
-    if (folded.has(foldCase(name))) return name;
+/** The names that a protocol declares, in ASCII, ready to recognise spellings of them that differ in case. */
+export class DeclaredNames {
+  readonly #names: ReadonlySet<string>;
+  readonly #folded: ReadonlySet<string>;
+  readonly #maxLength: number;
+
+  constructor(names: readonly string[]) {
+    this.#names = new Set(names);
+    this.#folded = new Set(names.map(foldCase));
+    // One ASCII character is never folded from more than two UTF-16 units.
+    this.#maxLength = 2 * Math.max(...names.map((name) => name.length));
   }
-  return undefined;
+
+  /** The first of `names` that equals a declared one only when case is ignored. */
+  findVariant(names: readonly string[]): string | undefined {
+    for (const name of names) {
+      if (this.#names.has(name) || name.length > this.#maxLength) continue;
+      if (this.#folded.has(foldCase(name))) return name;
+    }
+    return undefined;
+  }
 }

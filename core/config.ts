@@ -3,6 +3,7 @@
  * Reading files and the environment is `commands/configuration.ts`; this module only says what the words mean.
  */
 import * as z from "zod";
+import { secretHeaders, transportMembers, transportProblems } from "./upstream_transport.ts";
 
 /** Names of tenants: RFC 1035 labels, lower case. */
 export const tenantName = z.string().regex(
@@ -18,34 +19,47 @@ export const upstreamName = z.string()
     'an upstream name must not contain "__" or end with "_"',
   );
 
-const headerName = z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, "an HTTP header name");
-
-/** Where a secret comes from: an environment variable or a file. Never the configuration file itself. */
-const secretSource = z.strictObject({
-  env: z.string().min(1).optional().describe("Name of the environment variable that holds the value."),
-  file: z.string().min(1).optional().describe(
-    "Path of a file whose content, without a final line break, is the value.",
-  ),
-}).refine(
-  (source) => (source.env === undefined) !== (source.file === undefined),
-  'give either "env" or "file"',
-);
-export type SecretSource = z.infer<typeof secretSource>;
+const pinMode = z.enum(["observe", "quarantine", "allow"]).default("quarantine");
 
 const upstream = z.strictObject({
-  url: z.url({ protocol: /^https?$/ })
-    .refine((url) => !/^[a-z]+:\/\/[^/?#]*@/i.test(url), 'put credentials into "headers", not into the URL')
-    .describe("MCP endpoint of the tool server (Streamable HTTP)."),
+  ...transportMembers,
   tenants: z.array(z.union([z.literal("*"), tenantName])).min(1).default(["*"])
     .describe('Tenants that may use it; "*" is every tenant.'),
-  headers: z.record(headerName, secretSource).default({})
+  headers: secretHeaders.default({})
     .describe("The upstream's own credential: request headers whose values are secrets."),
   timeout_ms: z.int().min(100).max(3_600_000).default(60_000)
     .describe("A call that has not ended after this time is given up and recorded as unknown."),
   max_response_bytes: z.int().min(1024).max(1_073_741_824).default(16 * 1024 * 1024)
     .describe("A longer answer is cut off and recorded as upstream_failed."),
+  max_concurrent: z.int().min(1).max(100_000).default(256)
+    .describe("Requests that may wait for it at once, per replica; more are refused with upstream_busy."),
+  tool_changes: pinMode
+    .describe(
+      "What happens to a tool whose definition is no longer the pinned one: quarantine hides and refuses it until an " +
+        "operator approves, observe lets it pass and records it, allow pins it again.",
+    ),
+  new_tools: pinMode
+    .describe(
+      "The same for tools that appear after the first reading of the upstream, which pins what it finds.",
+    ),
+  client_requests: z.array(z.enum(["elicitation", "sampling", "roots"])).default([])
+    .describe("What it may ask the agents' clients; whatever is not named is never offered to it."),
+  idle_timeout_ms: z.int().min(100).max(3_600_000).optional()
+    .describe(
+      "A call whose answer is silent for this long is given up; progress and other messages reset it.",
+    ),
+  argument_validation: z.enum(["enforce", "report", "off"]).default("enforce")
+    .describe(
+      "What happens to arguments that do not fit the tool's input schema: refused, or only recorded.",
+    ),
+  result_validation: z.enum(["block", "report", "off"]).default("report")
+    .describe("What happens to a structured result that does not fit the tool's output schema."),
   refusals: z.enum(["error", "tool_result"]).default("error")
     .describe("How a refused call is answered: a JSON-RPC error, or a tool result with isError true."),
+}).superRefine((value, context) => {
+  for (const [member, message] of transportProblems(value)) {
+    context.addIssue({ code: "custom", message, path: [member] });
+  }
 });
 export type UpstreamConfig = z.infer<typeof upstream>;
 
@@ -64,6 +78,10 @@ export const configSchema = z.strictObject({
     .describe("Folder of the generated keys, the operator token and the embedded database."),
   public_url: z.url({ protocol: /^https?$/ }).optional()
     .describe("URL under which agents reach the gateway; default: from the listener."),
+  authorization_servers: z.array(z.url({ protocol: /^https?$/ })).default([])
+    .describe(
+      "Issuers named in the OAuth protected resource metadata (RFC 9728); none: capability tokens only.",
+    ),
   allowed_hosts: z.array(z.string().min(1)).default([])
     .describe("Host names accepted in Host and Origin besides loopback names and the one of public_url."),
   issuer: z.string().min(1).max(200).default("intentgate").describe(
@@ -77,10 +95,31 @@ export const configSchema = z.strictObject({
     .describe("Deadline of all checks and of the decision's record together."),
   database_timeout_ms: z.int().min(10).max(600_000).default(3_000)
     .describe("Deadline of one query on the path of a call."),
+  max_connections: z.int().min(16).max(1_000_000).default(4_096)
+    .describe(
+      "Connections at once; beyond it, or beyond half of the files the process may open, unused ones are ended.",
+    ),
+  max_connections_per_address: z.int().min(1).max(1_000_000).optional().describe(
+    "The same for one address. Leave it out behind a proxy, from which all connections come.",
+  ),
+  max_concurrent_decisions: z.int().min(1).max(100_000).default(64)
+    .describe(
+      "Calls that one replica decides at once; three times as many may wait, more get 503 before they are read.",
+    ),
   max_body_bytes: z.int().min(1024).max(64 * 1024 * 1024).default(4 * 1024 * 1024)
     .describe("A longer request body is refused with 413."),
   drain_timeout_ms: z.int().min(0).max(600_000).default(10_000)
     .describe("How long calls in flight may take to end after SIGTERM."),
+  log_origin: z.string().regex(/^[^\s+]{1,200}$/, "an origin has no spaces and no plus signs").optional()
+    .describe(
+      "Name of the audit logs in checkpoints, followed by the chain; default: from the installation.",
+    ),
+  checkpoint_interval_seconds: z.int().min(1).max(86_400).default(10)
+    .describe("How often a checkpoint is signed for chains with new events."),
+  verify_interval_seconds: z.int().min(60).max(30 * 86_400).default(21_600)
+    .describe("How often all audit chains are verified in the background."),
+  heartbeat_seconds: z.int().min(60).max(30 * 86_400).default(86_400)
+    .describe("After this time without any event, a chain gets one that says so."),
   upstreams: z.record(upstreamName, upstream).optional()
     .describe('Tool servers by name. Without any, the demo upstream "acme" is started.'),
   pipeline: z.array(stage).min(1)

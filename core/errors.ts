@@ -6,6 +6,8 @@ export const GATEWAY_ERRORS = {
   config_invalid: "The configuration cannot be used",
   database_unavailable: "The database did not answer in time or refused",
   database_newer: "The database schema is newer than this program",
+  database_older: "The database schema is older than this program, and the role in use may not change it",
+  database_role_unfit: "The role of a database URL does not exist, or has too few or too many rights",
   data_folder_locked: "Another process uses the data folder",
   key_unusable: "A key file or key variable cannot be used",
   audit_unavailable: "The decision could not be recorded",

@@ -1,5 +1,7 @@
-/** What an operator may do; each role includes the ones before it. */
-export type OperatorRole = "viewer" | "operator" | "admin";
+/** What an operator may do; each role includes the ones before it. An auditor reads the audit record and nothing else. */
+export const OPERATOR_ROLES = ["auditor", "viewer", "operator", "admin"] as const;
+
+export type OperatorRole = (typeof OPERATOR_ROLES)[number];
 
 /** A person or script using the admin API. Made by one function only: `admin/operator.ts`. */
 export interface Operator {

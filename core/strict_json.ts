@@ -34,6 +34,8 @@ export class StrictJsonError extends Error {
 export interface StrictJsonLimits {
   /** Deepest nesting of objects and arrays; a lone `{}` has depth 1. */
   readonly maxDepth?: number;
+  /** Takes numbers that are not what they parse to; only for who keeps the text and passes that on. Default: refused. */
+  readonly keepsNumberText?: boolean;
 }
 
 const DEFAULT_MAX_DEPTH = 32;
@@ -66,7 +68,7 @@ export function parseStrictJson(text: string, limits: StrictJsonLimits = {}): Js
   if (!text.isWellFormed()) {
     throw new StrictJsonError("lone_surrogate", "", 0, "The text contains a lone surrogate");
   }
-  new Scanner(text, limits.maxDepth ?? DEFAULT_MAX_DEPTH).scanValue(0);
+  new Scanner(text, limits.maxDepth ?? DEFAULT_MAX_DEPTH, limits.keepsNumberText ?? false).scanValue(0);
   return value;
 }
 
@@ -84,13 +86,15 @@ const LETTER_T = 0x74, LETTER_F = 0x66, LETTER_N = 0x6e;
 class Scanner {
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #keepsNumberText: boolean;
   readonly #path: (string | number)[] = [];
   /** Whether the string that was read last contains an escape. */
   #isEscaped = false;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, keepsNumberText: boolean) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#keepsNumberText = keepsNumberText;
   }
 
   scanValue(from: number): number {
@@ -187,7 +191,9 @@ class Scanner {
       if (unit <= 0x20 || unit === COMMA || unit === CLOSE_ARRAY || unit === CLOSE_OBJECT) break;
       if (at !== start || unit !== 0x2d) isPlain = false;
     }
-    if (!isPlain || at - start > EXACT_DIGITS) this.#checkNumber(text.slice(start, at), start);
+    if (!this.#keepsNumberText && (!isPlain || at - start > EXACT_DIGITS)) {
+      this.#checkNumber(text.slice(start, at), start);
+    }
     return at;
   }
 

@@ -5,14 +5,16 @@ import type { CallAttachments, ConditionRefusal } from "../core/attachments.ts";
 import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { principalOf } from "../core/principal.ts";
+import { type SchemaAnswer, violationsText } from "../core/tool_checks.ts";
 import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer } from "../mcp/port.ts";
-import type { JsonObject } from "../core/json.ts";
 import type { Stage } from "../plugins/loading.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts";
+import { listNames, listTools } from "./listing.ts";
 import type { Recorder } from "./recorder.ts";
 import { fault, faultDecision, notAvailable, type Refused, refused } from "./refusal.ts";
 import { addFact, EMPTY_RUN, endRun, type OnStage, type Run, type RunOptions, runStages } from "./runner.ts";
+import { toolFact } from "./tool_fact.ts";
 import { mayUseUpstream, type Snapshot } from "./snapshot.ts";
 
 export interface CallGatewayOptions {
@@ -74,11 +76,17 @@ class Gateway {
   async admit(call: ToolCall, credential: string | undefined): Promise<Admitted | Refused> {
     const established = await this.#establish(call, credential);
     if (established.kind === "refused") return established;
+    const { run, snapshot } = established;
     return {
       kind: "admitted",
       ...admissionOf(established.principal),
-      lists: (tools) => this.#lists(established, call, tools),
+      lists: (tools) => listTools(snapshot.stages, tools, run.facts, this.#timeLeft(call)),
+      listsNames: (named) => listNames(snapshot.stages, named, run.facts, this.#timeLeft(call)),
     };
+  }
+
+  #timeLeft(call: ToolCall): AbortSignal {
+    return AbortSignal.timeout(Math.max(1, call.deadlineMs - this.#options.nowMs()));
   }
 
   async handle(call: ToolCall, credential: string | undefined, route: CallRoute): Promise<GatewayAnswer> {
@@ -132,6 +140,18 @@ class Gateway {
 
   async #decide(call: ToolCall, established: Established, route: CallRoute): Promise<GatewayAnswer> {
     const { principal, snapshot } = established;
+    const noPlace = route.reserve();
+    if (noPlace !== undefined) {
+      const decision = endRun(established.run, "gateway", { kind: "block", ...noPlace });
+      return await this.#refuse(call, decision, principal, snapshot, undefined);
+    }
+    if (call.method !== "tools/call") return await this.#judge(call, established, undefined, route);
+    return await this.#decideTool(call, established, route);
+  }
+
+  /** What only tools have: a definition, which the arguments must not contradict. */
+  async #decideTool(call: ToolCall, established: Established, route: CallRoute): Promise<GatewayAnswer> {
+    const { principal, snapshot } = established;
     const startedMs = performance.now();
     let definition: ToolDefinition | undefined;
     try {
@@ -152,6 +172,11 @@ class Gateway {
       const decision = notAvailable(established.run, "unknown_tool");
       return await this.#refuse(call, decision, principal, snapshot, undefined);
     }
+    if (definition.pin?.isHeld === true) {
+      const truth = definition.pin.state === "blocked" ? "tool_blocked" : "tool_quarantined";
+      const decision = notAvailable(addFact(established.run, "tool", toolFact(definition)), truth);
+      return await this.#refuse(call, decision, principal, snapshot, undefined);
+    }
     const variant = findArgumentCaseVariant(call.arguments, definition.inputSchema);
     if (variant !== undefined) {
       const reason = `Argument "${
@@ -164,7 +189,36 @@ class Gateway {
       });
       return await this.#refuse(call, decision, principal, snapshot, definition);
     }
-    const run = addFact(established.run, "tool", toolFact(definition));
+    const answer = definition.checks?.arguments(call.arguments);
+    const isRefused = answer?.kind === "invalid" && definition.checks?.modes.arguments === "enforce";
+    // What the protocol objects to has an answer of its own, which comes first.
+    if (isRefused && route.objection?.(definition) === undefined) {
+      const reason = `Arguments do not fit the tool's schema: ${violationsText(answer.violations)}`;
+      const run = addFact(established.run, "tool", toolFact(definition, answer));
+      const decision = endRun(run, "capability", { kind: "block", code: "arguments_invalid", reason });
+      return await this.#refuse(call, decision, principal, snapshot, definition);
+    }
+    return await this.#judge(call, established, definition, route, answer);
+  }
+
+  /** Asks the stages after the first, and records what they say. */
+  async #judge(
+    call: ToolCall,
+    established: Established,
+    definition: ToolDefinition | undefined,
+    route: CallRoute,
+    answer?: SchemaAnswer,
+  ): Promise<GatewayAnswer> {
+    const { principal, snapshot } = established;
+    const objection = route.objection?.(definition);
+    if (objection !== undefined) {
+      const decision = endRun(established.run, "gateway", { kind: "block", ...objection });
+      return await this.#refuse(call, decision, principal, snapshot, definition);
+    }
+    for (const condition of route.conditions ?? []) this.#options.attachments.addCondition(call, condition);
+    const run = definition === undefined
+      ? established.run
+      : addFact(established.run, "tool", toolFact(definition, answer));
     const result = await runStages(snapshot.stages.slice(1), call, run, this.#runOptions);
     if (result.kind === "ended") {
       await this.#settle(call, passedStages(snapshot, result.decision), { kind: "not_forwarded" });
@@ -190,7 +244,7 @@ class Gateway {
     call: ToolCall,
     decision: Decision,
     { principal, snapshot }: Established,
-    definition: ToolDefinition,
+    definition: ToolDefinition | undefined,
     route: CallRoute,
   ): Promise<GatewayAnswer> {
     const { outcomes, recorder, attachments } = this.#options;
@@ -205,7 +259,7 @@ class Gateway {
     outcomes.begin(call.id);
     try {
       const result = await recorder.record({
-        ...{ call, decision, principal, annotations: definition.annotations },
+        ...{ call, decision, principal, annotations: definition?.annotations },
         settingsVersion: snapshot.settingsVersion,
         conditions: [open, ...attached.map(({ condition }) => condition)],
       }, (late) => {
@@ -222,7 +276,7 @@ class Gateway {
       outcomes.abandon(call.id);
       this.#options.onFault("audit", call, error);
       await this.#settle(call, passed, { kind: "not_forwarded" });
-      return fault(call, "audit_unavailable", "The decision could not be recorded");
+      return fault(call, "audit_unavailable", "The decision could not be recorded", AUDIT_RETRY_SECONDS);
     }
     this.#options.onDecision?.("allow", "none");
     return await this.#forward(allowed, passed, route);
@@ -275,7 +329,7 @@ class Gateway {
     decision: Decision,
     principal: Principal,
     snapshot: Snapshot,
-    definition: ToolDefinition,
+    definition: ToolDefinition | undefined,
     refusal: ConditionRefusal | undefined,
   ): Promise<Refused> {
     const run: Run = { facts: decision.facts, trail: decision.trail };
@@ -302,7 +356,7 @@ class Gateway {
       });
     } catch (error) {
       this.#options.onFault("audit", call, error);
-      return fault(call, "audit_unavailable", "The decision could not be recorded");
+      return fault(call, "audit_unavailable", "The decision could not be recorded", AUDIT_RETRY_SECONDS);
     }
     return refused(call, decision);
   }
@@ -316,25 +370,13 @@ class Gateway {
     });
     return refused(call, decision);
   }
-
-  async #lists(
-    { run, snapshot }: Established,
-    call: ToolCall,
-    tools: readonly ToolDefinition[],
-  ): Promise<readonly boolean[]> {
-    let listed = tools.map(() => true);
-    const signal = AbortSignal.timeout(Math.max(1, call.deadlineMs - this.#options.nowMs()));
-    for (const stage of snapshot.stages) {
-      if (stage.check.lists === undefined) continue;
-      const answers = await stage.check.lists(tools, run.facts, signal);
-      listed = listed.map((sofar, index) => sofar && answers[index] === true);
-    }
-    return listed;
-  }
 }
 
 /** Who waited longer than this for the upstream's tools is authenticated again: the token may be revoked by now. */
 const MAX_UNCHECKED_MS = 100;
+
+/** Nothing was forwarded: whoever was refused because the record was not possible may ask again. */
+const AUDIT_RETRY_SECONDS = 1;
 
 const LATE: CallEnding = { kind: "not_forwarded", code: "recorded_late" };
 
@@ -349,8 +391,4 @@ function passedStages(snapshot: Snapshot, { trail }: Decision): readonly Stage[]
   return snapshot.stages.filter((stage) =>
     trail.some((entry) => entry.check === stage.name && entry.verdict === "pass")
   );
-}
-
-function toolFact(definition: ToolDefinition): JsonObject {
-  return { known: true, annotations: { ...definition.annotations } };
 }

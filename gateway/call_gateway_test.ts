@@ -12,6 +12,7 @@ import { createCallGateway } from "./call_gateway.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { createOutcomes } from "./outcomes.ts";
 import { createRecorder } from "./recorder.ts";
+import { type ArgumentMode, ToolChecks } from "../core/tool_checks.ts";
 
 const source = { logId: "log", version: "0", replicaId: "me", configDigest: "c" };
 const principal = {
@@ -94,7 +95,7 @@ function route(overrides: Partial<CallRoute> = {}) {
   const state = { forwarded: 0, end: (_ending: ForwardEnding) => {} };
   const ending = new Promise<ForwardEnding>((resolve) => void (state.end = resolve));
   const made: CallRoute = {
-    accepts: () => true,
+    ...{ accepts: () => true, reserve: () => undefined },
     definition: () => definition,
     isGone: () => false,
     forward: () => {
@@ -250,6 +251,45 @@ Deno.test("handle() refuses an argument that only differs in case from one of th
   assert.equal(JSON.stringify(w.events()).includes("secret value"), false);
 });
 
+Deno.test("handle() gives a tool that its pin holds the answer of one that does not exist, and keeps the truth", async () => {
+  const w = world();
+  for (const [state, truth] of [["changed", "tool_quarantined"], ["blocked", "tool_blocked"]] as const) {
+    const pin = { state, digest: "v1:a", seen: "v1:b", isHeld: true };
+    const held = await w.gateway.handle(
+      w.call(),
+      "good",
+      route({ definition: () => ({ ...definition, pin }) }).route,
+    );
+    const unknown = await w.gateway.handle(w.call(), "good", route({ definition: () => undefined }).route);
+    const said = (answer: typeof held) => answer.kind === "refused" && { ...answer.refusal, decisionId: "" };
+    assert.deepEqual(said(held), said(unknown));
+    const event = w.events().at(-2);
+    assert.equal(event.unmapped.trail.at(-1).code, truth);
+    assert.deepEqual(event.unmapped.pin, { digest: "v1:a", seen: "v1:b", state });
+  }
+});
+
+Deno.test("handle() holds arguments against the tool's schema: refused, recorded, or not looked at", async () => {
+  const ask = async (mode: ArgumentMode, schema: JsonObject) => {
+    const w = world();
+    const checks = new ToolChecks(schema, undefined, { arguments: mode, results: "off" });
+    const answer = await w.gateway.handle(
+      w.call({ arguments: { amount: "secret value" } }),
+      "good",
+      route({ definition: () => ({ ...definition, checks }) }).route,
+    );
+    const event = w.events()[0];
+    assert.equal(JSON.stringify([answer, event]).includes("secret value"), false);
+    return [answer.kind === "refused" ? answer.refusal.code : answer.kind, event.unmapped.arguments.schema];
+  };
+  const schema = { type: "object", properties: { amount: { type: "number" } } };
+  assert.deepEqual(await ask("enforce", schema), ["arguments_invalid", "invalid"]);
+  assert.deepEqual(await ask("report", schema), ["forwarded", "invalid"]);
+  assert.deepEqual(await ask("off", schema), ["forwarded", undefined]);
+  assert.deepEqual(await ask("enforce", {}), ["forwarded", "valid"]);
+  assert.deepEqual(await ask("enforce", { $ref: "http://localhost:1/" }), ["forwarded", "unchecked"]);
+});
+
 Deno.test("a refusal without a verified token goes to the refused attempts, with one it goes to the tenant's chain", async () => {
   const w = world();
   const bad = await w.gateway.handle(w.call(), "bad", route().route);
@@ -271,6 +311,11 @@ Deno.test("admit() lists by the checks that list", async () => {
   if (admitted.kind !== "admitted") assert.fail();
   const tools = [definition, { ...definition, name: "hidden" }];
   assert.deepEqual(await admitted.lists(tools), [true, false]);
+  const many = Array.from(
+    { length: 1_000 },
+    (_, at) => ({ ...definition, name: at % 3 === 0 ? "hidden" : `t${at}` }),
+  );
+  assert.deepEqual(await admitted.lists(many), many.map(({ name }) => name !== "hidden"));
   assert.equal(admitted.rootBlockId, principalOf({ principal: principalFacts(principal) })?.blockIds[0]);
 });
 

@@ -48,7 +48,7 @@ export function createOutcomes(options: OutcomesOptions): Outcomes {
     const entry = outcomeEntry(options, allowed, ending, effects);
     while (!closed) {
       try {
-        const { status } = await options.appender.append(entry).done;
+        const { status } = await options.appender.append(entry, { owed: true }).done;
         live.delete(allowed.call.id);
         if (status === "appended") options.onRecorded?.(ending.kind);
         return;

@@ -39,9 +39,12 @@ export function refused(call: ToolCall, decision: Decision): Refused {
 }
 
 /** A refusal that no decision stands behind: nothing could be decided or recorded. */
-export function fault(call: ToolCall, code: string, reason: string): Refused {
+export function fault(call: ToolCall, code: string, reason: string, retryAfterSeconds?: number): Refused {
   return {
     kind: "refused",
-    refusal: { check: "gateway", code, reason, decisionId: call.id, unauthenticated: false },
+    refusal: {
+      ...{ check: "gateway", code, reason, decisionId: call.id, unauthenticated: false },
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    },
   };
 }

@@ -1,7 +1,8 @@
 /** One JSON-RPC answer of an upstream as text and as value, and how it is found in what the upstream sends. */
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { EndingKind } from "../core/call.ts";
-import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { StrictJsonError } from "../core/strict_json.ts";
 import { type JsonSpan, memberSpans, withMember } from "../core/strict_json_spans.ts";
 import { EventSplitter, EventTooLong, type StreamEvent } from "./event_stream.ts";
@@ -21,7 +22,7 @@ export interface Answer {
 export type Incoming =
   | { readonly kind: "answer"; readonly id: unknown; readonly answer: Answer }
   | { readonly kind: "notification"; readonly method: string }
-  | { readonly kind: "server_request" }
+  | { readonly kind: "server_request"; readonly method: string; readonly id: JsonValue | undefined }
   | { readonly kind: "unusable" };
 
 /** Reads one message of an upstream. */
@@ -33,7 +34,7 @@ export function readIncoming(text: string): Incoming {
     if (typeof value.method === "string") {
       return value.id === undefined
         ? { kind: "notification", method: value.method }
-        : { kind: "server_request" };
+        : { kind: "server_request", method: value.method, id: value.id };
     }
     const result = partOf(value.result, spans.get("result"));
     const error = partOf(value.error, spans.get("error"));
@@ -113,17 +114,15 @@ export async function collectAnswer(
 /** How a call that was answered like this ended. */
 export function endingOf(answer: Answer, exchange: Exchange): ForwardEnding {
   const part = answer.result ?? answer.error;
-  const bytes = new TextEncoder().encode(
-    part === undefined ? "" : answer.text.slice(part.span.start, part.span.end),
-  );
+  const result = part === undefined ? "" : answer.text.slice(part.span.start, part.span.end);
   const kind: EndingKind = answer.result === undefined || answer.result.value.isError === true
     ? "tool_error"
     : "ok";
   return {
     kind,
     upstreamStatus: exchange.status,
-    resultBytes: bytes.length,
-    resultDigest: createHash("sha256").update(bytes).digest("hex"),
+    resultBytes: Buffer.byteLength(result, "utf8"),
+    resultDigest: createHash("sha256").update(result, "utf8").digest("hex"),
     upstreamMs: exchange.elapsedMs(),
   };
 }

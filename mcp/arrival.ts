@@ -1,26 +1,53 @@
 /** One HTTP request on its way through the front, and the parts that serve it. */
+import type { Visit } from "./admission.ts";
 import { type CallOrigin, unnamedCall } from "./tool_call.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../core/refusal_codes.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { Admission, Admitted, CallGateway, Refusal } from "./port.ts";
 import {
+  jsonText,
   type MessageId,
   refusalMessage,
   refusalResponse,
+  type RefusalStyle,
   RPC,
   rpcError,
   sessionNotFound,
 } from "./refusals.ts";
+import type { Discoveries } from "./modern/discoveries.ts";
+import type { RequestStates } from "./modern/request_state.ts";
+import type { OpenStreams } from "./open_streams.ts";
+import { metadataUrl, type ResourceRules } from "./protected_resource.ts";
+import type { ServerRequestIds } from "./server_requests.ts";
 import { isOwnSession, type Session, type Sessions } from "./sessions.ts";
-import type { Exchange, ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
+import type { UpstreamLoads, UpstreamRefusal } from "./upstream_load.ts";
+import type { ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
+
+/** A structured result that does not fit the tool's output schema; `what` names places and keywords. */
+export interface UnfitResult {
+  readonly upstream: string;
+  readonly tool: string;
+  readonly decisionId: string;
+  readonly isBlocked: boolean;
+  readonly what: string;
+}
 
 /** What the front is made of. */
 export interface FrontParts extends ExchangeClock {
+  /** Called with a structured result that does not fit its schema. */
+  readonly onResultUnfit?: ((unfit: UnfitResult) => void) | undefined;
+  readonly loads: UpstreamLoads;
   readonly gateway: CallGateway;
   readonly sessions: Sessions;
   readonly catalogue: Catalogue;
-  /** The open streams of sessions, to be closed on shutdown. */
-  readonly openStreams: Set<Exchange>;
+  /** The open streams of clients, to be closed on shutdown and when their token no longer counts. */
+  readonly openStreams: OpenStreams;
+  readonly serverRequestIds: ServerRequestIds;
+  readonly requestStates: RequestStates;
+  readonly discoveries: Discoveries;
+  readonly resourceRules: ResourceRules;
+  /** The same request again, as a call of its own: who has a stream is asked for its token anew. */
+  readonly renew: (origin: CallOrigin) => CallOrigin;
   /** Most seconds that a session id stays valid. */
   readonly sessionLifetimeSeconds: number;
 }
@@ -32,6 +59,8 @@ export interface Arrival {
   /** `undefined` for a name that is not configured; the caller must not notice before it is authenticated. */
   readonly upstream: ResolvedUpstream | undefined;
   readonly credential: string | undefined;
+  /** The place that the request holds. */
+  readonly visit: Visit;
   /** The MCP-Protocol-Version header, when there is one. */
   readonly protocolVersion: string | undefined;
 }
@@ -44,13 +73,33 @@ export async function admit(
   id: MessageId | null,
 ): Promise<{ readonly admitted: Admitted; readonly upstream: ResolvedUpstream } | Response> {
   const answer = await parts.gateway.admit(unnamedCall(arrival.origin, method), arrival.credential);
-  const how = { hasCredential: arrival.credential !== undefined, style: "error" } as const;
+  const how = refusalStyle(parts, arrival);
   if (answer.kind === "refused") return refusalResponse(answer.refusal, id, how);
   const { upstream } = arrival;
   if (upstream === undefined || !mayUse(upstream, answer)) {
     return refusalResponse(notAvailable(arrival), id, how);
   }
+  arrival.visit.isOf(answer.tenant);
   return { admitted: answer, upstream };
+}
+
+/** How this caller is told of a refusal; by default as a JSON-RPC error. */
+export function refusalStyle(
+  parts: FrontParts,
+  { request, credential }: Arrival,
+  style: RefusalStyle["style"] = "error",
+): RefusalStyle {
+  return {
+    hasCredential: credential !== undefined,
+    style,
+    metadataUrl: metadataUrl(request, parts.resourceRules),
+  };
+}
+
+/** Whether the caller of a stream would still be admitted to it; a refusal is recorded like every other. */
+export async function isStillAdmitted(parts: FrontParts, arrival: Arrival, method: string): Promise<boolean> {
+  const call = unnamedCall(parts.renew(arrival.origin), method);
+  return (await parts.gateway.admit(call, arrival.credential)).kind === "admitted";
 }
 
 /** Whether the upstream is one of the tenant's. */
@@ -74,6 +123,11 @@ export class SessionClaim {
   static async open(parts: FrontParts, arrival: Arrival): Promise<SessionClaim> {
     const id = arrival.request.headers.get("mcp-session-id");
     return new SessionClaim(arrival, id !== null, id === null ? undefined : await parts.sessions.open(id));
+  }
+
+  /** Whether the upstream issued a session id for it. */
+  get hasUpstreamSession(): boolean {
+    return this.#session?.upstreamSessionId !== undefined;
   }
 
   get hasId(): boolean {
@@ -113,6 +167,37 @@ export function notAvailable(arrival: Arrival): Refusal {
     decisionId: arrival.origin.id,
     unauthenticated: false,
   };
+}
+
+/** Asks an upstream something that is no call, while there is a place among its requests. */
+export async function withUpstream(
+  parts: FrontParts,
+  arrival: Arrival,
+  to: { readonly id: MessageId | null; readonly tenant: string },
+  work: () => Promise<Response>,
+): Promise<Response> {
+  arrival.visit.decided();
+  const { upstream } = arrival.origin;
+  const refusal = parts.loads.enter(upstream, to.tenant);
+  if (refusal !== undefined) return upstreamRefused(arrival, refusal, to.id);
+  try {
+    return await work();
+  } finally {
+    parts.loads.leave(upstream, to.tenant);
+  }
+}
+
+/** 503 for a request that no decision stands behind. */
+function upstreamRefused(arrival: Arrival, refusal: UpstreamRefusal, id: MessageId | null): Response {
+  const { code, reason, retryAfterSeconds } = refusal;
+  const decisionId = arrival.origin.id;
+  const of: Refusal = {
+    ...{ check: "gateway", code, reason, decisionId, retryAfterSeconds },
+    unauthenticated: false,
+  };
+  const response = jsonText(JSON.stringify(refusalMessage(of, id)), 503);
+  response.headers.set("retry-after", String(retryAfterSeconds));
+  return response;
 }
 
 /** What a client is told about an upstream that did not answer properly. */

@@ -1,66 +1,124 @@
-/** `tools/call`: from the checked message to the gateway, and from its answer to the client. */
-import { withDecision } from "./answer.ts";
-import { type Arrival, type FrontParts, mayUse, SessionClaim, upstreamRefusalText } from "./arrival.ts";
-import { parseToolCallParams, type RequestMessage } from "./message.ts";
-import type { CallRoute, Forwarded } from "./port.ts";
-import { jsonText, refusalResponse } from "./refusals.ts";
-import type { Session } from "./sessions.ts";
-import { toolCallOf } from "./tool_call.ts";
-import { UpstreamFailure } from "./upstream_connection.ts";
+/** Governed requests: from the checked message to the gateway, and from its answer to the client. */
+import type { ToolCall, ToolDefinition } from "../core/call.ts";
+import { type Answer, readIncoming, withDecision } from "./answer.ts";
+import { type Arrival, type FrontParts, mayUse, refusalStyle, upstreamRefusalText } from "./arrival.ts";
+import type { RequestMessage } from "./message.ts";
+import type { Admission, CallRoute, Forwarded, ForwardEnding, Refusal } from "./port.ts";
+import { jsonText, type MessageId, refusalResponse } from "./refusals.ts";
+import type { RelayPlan } from "./relay.ts";
+import { checkedEdit } from "./result_check.ts";
+import { type Exchange, type ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
+import { UpstreamPlace } from "./upstream_place.ts";
 import { relayRequest } from "./upstream_request.ts";
 
-/** Answers a `tools/call`; throws `MessageError` for malformed params. */
-export async function answerToolCall(
+/** What the protocol eras do differently about a call. */
+export interface CallPath extends Pick<CallRoute, "objection" | "conditions"> {
+  /** May this principal call over this path? Asked once, before anything else. */
+  accepts(admission: Admission): boolean;
+  /** The answer when `accepts` said no. */
+  refusal(id: MessageId): Response;
+  /** Whether somebody was once admitted to this very upstream: says that the upstream is no secret. */
+  readonly knowsUpstream: boolean;
+  /** Sends the bytes that were decided on; only after `accepts`. */
+  send(upstream: ResolvedUpstream): Promise<Exchange>;
+  /** How the answer is relayed; the decision is added to whatever `edit` gives. */
+  readonly relay: Pick<RelayPlan, "hasUpstreamSession" | "serverRequests" | "endsWithClient">;
+  readonly edit?: RelayPlan["edit"];
+  /** The answer to a refusal that only this era knows; `undefined` leaves it to the others. */
+  refused?(refusal: Refusal, id: MessageId): Response | undefined;
+  /** Hears how the call ended. */
+  ended?(ending: ForwardEnding, upstream: ResolvedUpstream): void;
+}
+
+/** Answers a governed request. */
+export async function answerCall(
   parts: FrontParts,
   arrival: Arrival,
   message: RequestMessage,
+  { call, path }: { readonly call: ToolCall; readonly path: CallPath },
 ): Promise<Response> {
-  const call = toolCallOf(arrival.origin, message, parseToolCallParams(message));
-  const claim = await SessionClaim.open(parts, arrival);
-  const route = routeOf(parts, arrival, message, { claim, name: call.name });
-  const answer = await parts.gateway.handle(call, arrival.credential, route);
+  const route = routeOf(parts, arrival, message, { path, name: call.name });
+  let answer;
+  try {
+    answer = await parts.gateway.handle(call, arrival.credential, route);
+  } finally {
+    route.end();
+  }
   if (answer.kind === "forwarded") return answer.response;
-  if (answer.kind === "session_not_found") return claim.refusal(message.id);
-  // Without a session of it, the upstream must look like one that does not exist.
-  const style = claim.knowsUpstream ? arrival.upstream?.refusals ?? "error" : "error";
-  return refusalResponse(answer.refusal, message.id, {
-    hasCredential: arrival.credential !== undefined,
-    style,
-  });
+  if (answer.kind === "session_not_found") return path.refusal(message.id);
+  const own = path.refused?.(answer.refusal, message.id);
+  if (own !== undefined) return own;
+  // Who was never admitted to it must take the upstream for one that does not exist.
+  const isTool = call.method === "tools/call";
+  const style = isTool && path.knowsUpstream ? arrival.upstream?.refusals ?? "error" : "error";
+  return refusalResponse(answer.refusal, message.id, refusalStyle(parts, arrival, style));
 }
 
 function routeOf(
   parts: FrontParts,
   arrival: Arrival,
   message: RequestMessage,
-  wanted: { readonly claim: SessionClaim; readonly name: string },
-): CallRoute {
+  { path, name }: { readonly path: CallPath; readonly name: string },
+): CallRoute & { end(): void } {
   const { upstream } = arrival;
   const { signal } = arrival.request; // taken now: it only notices what happens after it was asked for
-  let session: Session | undefined;
+  let isAccepted = false;
+  const place = new UpstreamPlace(parts, arrival);
+  let isForwarded = false;
+  let known: ToolDefinition | undefined;
   return {
+    ...(path.conditions === undefined ? {} : { conditions: path.conditions }),
     accepts(admitted) {
+      place.tenant = admitted.tenant;
+      arrival.visit.isOf(admitted.tenant);
       // An upstream that is not there has no sessions: the missing definition answers, as for an unknown name.
       if (upstream === undefined || !mayUse(upstream, admitted)) return true;
-      session = wanted.claim.accept(admitted);
-      return session !== undefined;
+      isAccepted = path.accepts(admitted);
+      return isAccepted;
     },
+    reserve: () => isAccepted ? place.enter() : undefined,
     definition() {
-      // Nothing of the upstream may be seen without a session that was accepted.
-      if (upstream === undefined || session === undefined) return undefined;
-      return parts.catalogue.definition(upstream.name, wanted.name);
+      // Nothing of the upstream may be seen before the path was accepted.
+      if (upstream === undefined || !isAccepted) return undefined;
+      const found = parts.catalogue.definition(upstream.name, name);
+      if (found instanceof Promise) return found.then((late) => known = late);
+      return known = found;
     },
+    objection: (definition) => path.objection?.(definition),
     isGone: () => signal.aborted,
     async forward() {
-      if (upstream === undefined || session === undefined) return notForwarded(arrival, message);
-      const edit = withDecisionOf(arrival);
-      return await relayRequest(parts, arrival, message, { upstream, session, edit });
+      arrival.visit.decided();
+      if (upstream === undefined || !isAccepted) return notForwarded(arrival, message);
+      isForwarded = true;
+      const options = {
+        upstream,
+        ...path.relay,
+        edit: editOf(arrival, checkedEdit(parts, arrival, known, path.edit)),
+      };
+      const forwarded = await relayRequest(parts, arrival, message, options, path.send(upstream));
+      void forwarded.ending.then((ending) => {
+        place.leave();
+        path.ended?.(ending, upstream);
+      });
+      return forwarded;
+    },
+    end() {
+      if (!isForwarded) place.leave();
     },
   };
 }
 
-function withDecisionOf(arrival: Arrival): (answer: Parameters<typeof withDecision>[0]) => string {
-  return (answer) => withDecision(answer, arrival.origin.id);
+function editOf(arrival: Arrival, edit: CallPath["edit"]): RelayPlan["edit"] {
+  const { id } = arrival.origin;
+  if (edit === undefined) return (answer) => withDecision(answer, id);
+  return async (answer) => withDecision(reread(answer, await edit(answer)), id);
+}
+
+/** An answer whose text was changed, for the next change. */
+function reread(answer: Answer, text: string): Answer {
+  if (text === answer.text) return answer;
+  const incoming = readIncoming(text);
+  return incoming.kind === "answer" ? incoming.answer : { text };
 }
 
 function notForwarded(arrival: Arrival, message: RequestMessage): Forwarded {

@@ -1,95 +1,160 @@
 /** What the upstreams' tools are, read by the gateway itself in a session of its own and kept for a short time. */
 import type { ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
-import { deepFreeze } from "./tool_call.ts";
+import { type CheckModes, ToolChecks } from "../core/tool_checks.ts";
 import { readToolPages } from "./catalogue_session.ts";
+import { deepFreeze } from "./tool_call.ts";
+import { readAnnotations, type ReadTool } from "./tool_list.ts";
+import type { PinBook, ToolPins } from "./tool_pins.ts";
 import type { ExchangeClock, ResolvedUpstream } from "./upstream_connection.ts";
 
 export interface Catalogue {
   /**
-   * The upstream's definition of a tool; at once when the catalogue is fresh. Rejects with `GatewayError` when it cannot be
-   * read.
+   * The upstream's definition of a tool; at once when the catalogue is fresh. A held one is given too, for the record: its
+   * `pin.isHeld` says that the caller must see nothing of it. Rejects with `GatewayError` when it cannot be read.
    */
   definition(
     upstream: string,
     name: string,
   ): ToolDefinition | undefined | Promise<ToolDefinition | undefined>;
-  /** All tools of an upstream; throws `GatewayError` when the catalogue cannot be read. */
+  /** All tools of an upstream that are not held; throws `GatewayError` when the catalogue cannot be read. */
   tools(upstream: string): Promise<readonly ToolDefinition[]>;
+  /**
+   * The definitions behind tools that an answer shows to a client: `undefined` for one that is held, and for one that the
+   * gateway itself does not see like that, even after it has looked again. Same order and length.
+   */
+  shown(upstream: string, tools: readonly ReadTool[]): Promise<readonly (ToolDefinition | undefined)[]>;
   /** The upstream says that its tools have changed. */
   invalidate(upstream: string): void;
+  /** Calls back with an upstream whose usable tools have changed, by a reading or by an operator. */
+  onChange(listener: (upstream: string) => void): void;
+  /** Grows with every such change of any upstream. */
+  version(): number;
 }
 
 export interface CatalogueOptions extends ExchangeClock {
   readonly upstreams: ReadonlyMap<string, ResolvedUpstream>;
+  /** Absent: nothing is pinned, and every definition is taken as it comes. */
+  readonly pins?: ToolPins | undefined;
   /** How long a catalogue is believed. */
   readonly ttlMs?: number;
 }
 
 const DEFAULT_TTL_MS = 30_000;
-/** Unknown names and change notices cause at most one refresh in this time. */
+/** Unknown names, surprising lists and change notices cause at most one refresh in this time. */
 const MIN_REFRESH_MS = 1_000;
 
 /** Makes the catalogue of all configured upstreams; reads nothing until it is asked. */
 export function createCatalogue(options: CatalogueOptions): Catalogue {
   const shelves = new Map<string, Shelf>();
+  const listeners: ((upstream: string) => void)[] = [];
+  let version = 0;
   for (const [name, upstream] of options.upstreams) {
-    shelves.set(
-      name,
-      new Shelf(() => readToolPages(upstream, options), options.nowMs, options.ttlMs ?? DEFAULT_TTL_MS),
-    );
+    const onChange = () => {
+      version++;
+      for (const listener of listeners) listener(name);
+    };
+    const { nowMs, pins, ttlMs = DEFAULT_TTL_MS } = options;
+    const read = () => readToolPages(upstream, options);
+    const modes = { arguments: upstream.argument_validation, results: upstream.result_validation };
+    shelves.set(name, new Shelf({ name, read, nowMs, pins, ttlMs, onChange, modes }));
   }
+  options.pins?.onChange((upstream) => shelves.get(upstream)?.rejudge());
   return {
     definition: (upstream, name) => shelves.get(upstream)?.find(name),
-    tools: async (upstream) => [...(await shelves.get(upstream)?.fresh())?.values() ?? []],
+    tools: async (upstream) =>
+      [...(await shelves.get(upstream)?.fresh())?.values() ?? []].filter((tool) => !isHeld(tool)),
+    shown: async (upstream, tools) => await shelves.get(upstream)?.shown(tools) ?? tools.map(() => undefined),
     invalidate: (upstream) => shelves.get(upstream)?.invalidate(),
+    onChange: (listener) => void listeners.push(listener),
+    version: () => version,
   };
 }
 
 type Tools = ReadonlyMap<string, ToolDefinition>;
 
+interface ShelfOptions {
+  readonly name: string;
+  readonly read: () => Promise<readonly ReadTool[]>;
+  readonly nowMs: () => number;
+  readonly ttlMs: number;
+  readonly pins: ToolPins | undefined;
+  readonly onChange: () => void;
+  readonly modes: CheckModes;
+}
+
+/** What a reading showed; the texts of the definitions are not kept. */
+interface ShelvedTool {
+  readonly definition: ToolDefinition;
+  readonly digest: string;
+}
+
 /** One upstream's tools: at most one reading at a time. */
 class Shelf {
-  readonly #read: () => Promise<readonly ToolDefinition[]>;
-  readonly #nowMs: () => number;
-  readonly #ttlMs: number;
+  readonly #options: ShelfOptions;
+  /** As the upstream shows them. */
+  #read: ReadonlyMap<string, ShelvedTool> | undefined;
+  /** As calls see them: with pins. */
   #tools: Tools | undefined;
   #readAtMs = 0;
   #isStale = false;
   #reading: Promise<Tools> | undefined;
 
-  constructor(read: () => Promise<readonly ToolDefinition[]>, nowMs: () => number, ttlMs: number) {
-    this.#read = read;
-    this.#nowMs = nowMs;
-    this.#ttlMs = ttlMs;
+  constructor(options: ShelfOptions) {
+    this.#options = options;
   }
 
   find(name: string): ToolDefinition | undefined | Promise<ToolDefinition | undefined> {
-    const tools = this.#usable();
-    return tools?.get(name) ?? this.#findLate(name);
+    const tool = this.#usable()?.get(name);
+    // A held tool takes the way of an unknown one, so that the time of the answer tells nothing either.
+    return tool === undefined || isHeld(tool) ? this.#findLate(name) : tool;
   }
 
   async fresh(): Promise<Tools> {
     return this.#usable() ?? await this.#refresh();
   }
 
-  async #findLate(name: string): Promise<ToolDefinition | undefined> {
-    const known = (await this.fresh()).get(name);
-    if (known !== undefined || this.#ageMs() < MIN_REFRESH_MS) return known;
-    return (await this.#refresh()).get(name);
-  }
-
-  #usable(): Tools | undefined {
-    const age = this.#ageMs();
-    return age < this.#ttlMs && !(this.#isStale && age >= MIN_REFRESH_MS) ? this.#tools : undefined;
+  async shown(tools: readonly ReadTool[]): Promise<readonly (ToolDefinition | undefined)[]> {
+    const first = this.#match(await this.fresh(), tools);
+    if (first.every((tool) => tool !== undefined)) return first.map(unlessHeld);
+    if (this.#ageMs() < MIN_REFRESH_MS) {
+      this.invalidate();
+      return first.map(unlessHeld);
+    }
+    return this.#match(await this.#refresh(), tools).map(unlessHeld);
   }
 
   invalidate(): void {
     this.#isStale = true;
   }
 
+  /** The pins are other ones now. */
+  rejudge(): void {
+    const book = this.#options.pins?.book(this.#options.name);
+    if (this.#read !== undefined && book !== undefined) this.#publish(judged(this.#read, book));
+  }
+
+  async #findLate(name: string): Promise<ToolDefinition | undefined> {
+    const known = (await this.fresh()).get(name);
+    if ((known !== undefined && !isHeld(known)) || this.#ageMs() < MIN_REFRESH_MS) return known;
+    return (await this.#refresh()).get(name);
+  }
+
+  #usable(): Tools | undefined {
+    const age = this.#ageMs();
+    return age < this.#options.ttlMs && !(this.#isStale && age >= MIN_REFRESH_MS) ? this.#tools : undefined;
+  }
+
   #ageMs(): number {
-    return this.#nowMs() - this.#readAtMs;
+    return this.#options.nowMs() - this.#readAtMs;
+  }
+
+  /** The definitions of those that the gateway sees just as they are shown. */
+  #match(tools: Tools, shown: readonly ReadTool[]): readonly (ToolDefinition | undefined)[] {
+    return shown.map(({ seen }) => {
+      const isSame = this.#read?.get(seen.name)?.digest === seen.digest;
+      return isSame ? tools.get(seen.name) : undefined;
+    });
   }
 
   #refresh(): Promise<Tools> {
@@ -98,18 +163,74 @@ class Shelf {
   }
 
   async #load(): Promise<Tools> {
+    const { nowMs, pins, name } = this.#options;
     this.#isStale = false;
-    const startedMs = this.#nowMs();
-    const tools = new Map<string, ToolDefinition>();
-    for (const tool of await this.#read()) {
+    const startedMs = nowMs();
+    const read = new Map<string, ShelvedTool>();
+    const tools = await this.#options.read();
+    for (const { definition, seen: { digest } } of tools) {
       // Two tools of one name: nobody can say which one a call would reach.
-      if (tools.has(tool.name)) {
-        throw new GatewayError("upstream_answer_unusable", `Two tools are named "${tool.name}"`);
+      if (read.has(definition.name)) {
+        throw new GatewayError("upstream_answer_unusable", `Two tools are named "${definition.name}"`);
       }
-      tools.set(tool.name, deepFreeze(tool));
+      const checked = { ...definition, checks: this.#checksOf(definition, digest) };
+      read.set(definition.name, { definition: deepFreeze(checked), digest });
     }
-    this.#tools = tools;
+    const book = await pins?.observe(name, tools.map(({ seen }) => seen));
+    this.#read = read;
     this.#readAtMs = startedMs;
+    return this.#publish(judged(read, pins?.book(name) ?? book));
+  }
+
+  /** Of the reading before, when it showed the same: a schema is compiled once. */
+  #checksOf({ name, inputSchema, outputSchema }: ToolDefinition, digest: string): ToolChecks {
+    const before = this.#read?.get(name);
+    if (before?.digest === digest && before.definition.checks !== undefined) return before.definition.checks;
+    return new ToolChecks(inputSchema, outputSchema, this.#options.modes);
+  }
+
+  #publish(tools: Tools): Tools {
+    const before = this.#tools;
+    this.#tools = tools;
+    if (before !== undefined && !isSameToCallers(before, tools)) this.#options.onChange();
     return tools;
   }
+}
+
+function judged(read: ReadonlyMap<string, ShelvedTool>, book: PinBook | undefined): Tools {
+  const tools = new Map<string, ToolDefinition>();
+  for (const [name, { definition, digest }] of read) {
+    if (book === undefined) tools.set(name, definition);
+    else tools.set(name, withPin(definition, book, digest));
+  }
+  return tools;
+}
+
+/** What the upstream claims about a tool counts once it is pinned: until then, nothing or what was pinned before does. */
+function withPin(definition: ToolDefinition, book: PinBook, digest: string): ToolDefinition {
+  const pin = Object.freeze(book.pinOf(definition.name, digest));
+  if (pin.state === "pinned") return Object.freeze({ ...definition, pin });
+  const annotations = Object.freeze(readAnnotations(book.pinnedAnnotations(definition.name) ?? {}));
+  return Object.freeze({ ...definition, annotations, pin });
+}
+
+function isSameToCallers(before: Tools, after: Tools): boolean {
+  if (before.size !== after.size) return false;
+  for (const [name, tool] of after) {
+    const old = before.get(name);
+    if (old === undefined) return false;
+    if (old !== tool && (old.pin?.seen !== tool.pin?.seen || old.pin?.state !== tool.pin?.state)) {
+      return false;
+    }
+    if (old !== tool && tool.pin === undefined && JSON.stringify(old) !== JSON.stringify(tool)) return false;
+  }
+  return true;
+}
+
+function isHeld({ pin }: ToolDefinition): boolean {
+  return pin?.isHeld === true;
+}
+
+function unlessHeld(tool: ToolDefinition | undefined): ToolDefinition | undefined {
+  return tool === undefined || isHeld(tool) ? undefined : tool;
 }

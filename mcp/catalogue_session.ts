@@ -1,10 +1,15 @@
-/** The gateway as a client of an upstream: one short session that reads all pages of `tools/list`. */
-import type { ToolDefinition } from "../core/call.ts";
+/**
+ * The gateway as a client of an upstream: one short session that reads all pages of `tools/list`. An upstream that knows no
+ * sessions is asked in the modern era, in which every request stands alone.
+ */
 import { GatewayError } from "../core/errors.ts";
-import type { JsonObject } from "../core/json.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import { mapInSlices } from "../core/slices.ts";
 import { collectAnswer } from "./answer.ts";
 import { negotiatedVersion } from "./handshake.ts";
-import { readToolDefinition } from "./tool_list.ts";
+import { GATEWAY_CLIENT_INFO } from "./links/link_options.ts";
+import { CAPABILITIES_META, CLIENT_INFO_META } from "./links/modern_meta.ts";
+import { LIST_PACING, type ReadTool, readTool } from "./tool_list.ts";
 import {
   type ExchangeClock,
   exchangeWith,
@@ -12,19 +17,29 @@ import {
   UpstreamFailure,
   type UpstreamRequest,
 } from "./upstream_connection.ts";
-import { LEGACY_VERSIONS } from "./versions.ts";
+import { LEGACY_VERSIONS, MODERN_VERSIONS, VERSION_META } from "./versions.ts";
 
 const MAX_PAGES = 50;
 const MAX_TOOLS = 10_000;
 /** Reading definitions is never worth more time or room than this, whatever calls of the upstream may take. */
 const MAX_TIMEOUT_MS = 10_000;
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** All of them are kept, and pinned in one transaction. */
+const MAX_DEFINITIONS_LENGTH = 32 * 1024 * 1024;
+
+const MODERN_PARAMS: JsonObject = {
+  _meta: {
+    [VERSION_META]: MODERN_VERSIONS[0],
+    [CAPABILITIES_META]: {},
+    [CLIENT_INFO_META]: GATEWAY_CLIENT_INFO,
+  },
+};
 
 /** Reads all tool definitions of an upstream; throws `GatewayError`. */
 export async function readToolPages(
   upstream: ResolvedUpstream,
   clock: ExchangeClock,
-): Promise<readonly ToolDefinition[]> {
+): Promise<readonly ReadTool[]> {
   const session = new CatalogueSession(upstream, clock);
   try {
     await session.open();
@@ -46,6 +61,7 @@ class CatalogueSession {
   readonly #clock: ExchangeClock;
   #sessionId: string | undefined;
   #protocolVersion: string | undefined;
+  #isModern = false;
   #nextId = 1;
 
   constructor(upstream: ResolvedUpstream, clock: ExchangeClock) {
@@ -58,6 +74,16 @@ class CatalogueSession {
   }
 
   async open(): Promise<void> {
+    try {
+      await this.#initialize();
+    } catch (error) {
+      // What servers of the modern era answer to `initialize`: 404 "method not found", or 400 without their members.
+      if (!(error instanceof UpstreamFailure) || (error.status !== 404 && error.status !== 400)) throw error;
+      this.#isModern = true;
+    }
+  }
+
+  async #initialize(): Promise<void> {
     const id = this.#nextId++;
     const exchange = await this.#post({
       jsonrpc: "2.0",
@@ -77,17 +103,26 @@ class CatalogueSession {
     await accepted.drain();
   }
 
-  async listTools(): Promise<readonly ToolDefinition[]> {
-    const tools: ToolDefinition[] = [];
+  async listTools(): Promise<readonly ReadTool[]> {
+    const tools: ReadTool[] = [];
+    let length = 0;
     let cursor: string | undefined;
     for (let page = 0; page < MAX_PAGES; page++) {
       const result = await this.#listPage(cursor);
       if (!Array.isArray(result.tools)) throw this.#unusable("its tools/list has no tools");
-      for (const value of result.tools) {
-        const tool = readToolDefinition(this.#upstream.name, value);
-        if (tool !== undefined) tools.push(tool);
+      if (tools.length + result.tools.length > MAX_TOOLS) {
+        throw this.#unusable(`it lists more than ${MAX_TOOLS} tools`);
       }
-      if (tools.length > MAX_TOOLS) throw this.#unusable(`it lists more than ${MAX_TOOLS} tools`);
+      const read = await mapInSlices(
+        result.tools,
+        (value: JsonValue) => readTool(this.#upstream.name, value),
+        LIST_PACING,
+      );
+      for (const tool of read) if (tool !== undefined) tools.push(tool);
+      length += read.reduce((sum, tool) => sum + (tool?.seen.definition.length ?? 0), 0);
+      if (length > MAX_DEFINITIONS_LENGTH) {
+        throw this.#unusable(`its definitions have more than ${MAX_DEFINITIONS_LENGTH} characters`);
+      }
       if (typeof result.nextCursor !== "string") return tools;
       cursor = result.nextCursor;
     }
@@ -103,16 +138,20 @@ class CatalogueSession {
 
   async #listPage(cursor: string | undefined): Promise<JsonObject> {
     const id = this.#nextId++;
-    const params = cursor === undefined ? {} : { params: { cursor } };
+    const given = { ...(this.#isModern ? MODERN_PARAMS : {}), ...(cursor === undefined ? {} : { cursor }) };
+    const params = Object.keys(given).length === 0 ? {} : { params: given };
     const exchange = await this.#post({ jsonrpc: "2.0", id, method: "tools/list", ...params });
     const answer = await collectAnswer(exchange, id, MAX_PAGE_BYTES);
     if (answer.result === undefined) throw this.#unusable("it refuses tools/list");
     return answer.result.value;
   }
 
-  #post(message: JsonObject) {
+  #post(message: JsonObject & { readonly method: string }) {
     const body = new TextEncoder().encode(JSON.stringify(message));
-    return exchangeWith(this.#upstream, { method: "POST", body, ...this.#session() }, this.#clock);
+    const to = this.#isModern
+      ? { protocolVersion: MODERN_VERSIONS[0], mcpHeaders: { "mcp-method": message.method } }
+      : this.#session();
+    return exchangeWith(this.#upstream, { method: "POST", body, ...to }, this.#clock);
   }
 
   #session(): Pick<UpstreamRequest, "sessionId" | "protocolVersion"> {

@@ -1,28 +1,44 @@
-/** The agents' side of the gateway: `/mcp/<upstream>`, legacy Streamable HTTP. */
-import { admit, type Arrival, type FrontParts } from "./arrival.ts";
-import { answerToolCall } from "./calls.ts";
+/** The agents' side of the gateway: `/mcp/<upstream>`, Streamable HTTP of both protocol eras on one URL. */
+import {
+  type Admissions,
+  createAdmissions,
+  Overloaded,
+  type OverloadReason,
+  type Visit,
+} from "./admission.ts";
+import { admit, type Arrival, type FrontParts, type UnfitResult } from "./arrival.ts";
 import { type Catalogue, createCatalogue } from "./catalogue.ts";
-import { answerDiscovery } from "./discovery.ts";
 import { type Message, MessageError, parseMessage } from "./message.ts";
+import { createDiscoveries } from "./modern/discoveries.ts";
+import { answerModern } from "./modern/messages.ts";
+import { createRequestStates } from "./modern/request_state.ts";
+import { isGoverned } from "./named_call.ts";
+import { OpenStreams } from "./open_streams.ts";
 import type { CallGateway } from "./port.ts";
-import { methodNotAllowed, RPC, rpcError } from "./refusals.ts";
+import { protectedResourceResponse, type ResourceRules } from "./protected_resource.ts";
+import { methodNotAllowed, overloadedResponse, RPC, rpcError } from "./refusals.ts";
 import {
   bearerCredential,
-  type HostRules,
   malformed,
   readBody,
   refuseForeignHost,
   refuseForeignTypes,
 } from "./request_gate.ts";
+import { createServerRequestIds } from "./server_requests.ts";
+import { answerSessionCall } from "./session_calls.ts";
+import { answerSessionMessage } from "./session_messages.ts";
 import { answerDelete, answerGet } from "./session_streams.ts";
 import { createSessions, type SessionKeys } from "./sessions.ts";
+import type { ToolPins } from "./tool_pins.ts";
 import type { ResolvedUpstream } from "./upstream_connection.ts";
+import { createUpstreamLoads, type UpstreamLoads, type UpstreamRefusal } from "./upstream_load.ts";
 import { LEGACY_VERSIONS, modernVersion } from "./versions.ts";
 
-export interface McpFrontOptions extends HostRules {
+export interface McpFrontOptions extends ResourceRules {
   readonly upstreams: ReadonlyMap<string, ResolvedUpstream>;
   readonly gateway: CallGateway;
   readonly sessionKeys: SessionKeys;
+  readonly maxDeciding: number;
   readonly maxBodyBytes: number;
   readonly decisionTimeoutMs: number;
   readonly nowMs: () => number;
@@ -33,10 +49,18 @@ export interface McpFrontOptions extends HostRules {
   readonly sessionLifetimeSeconds?: number;
   readonly bodyTimeoutMs?: number;
   readonly catalogueTtlMs?: number;
+  /** The pins of the upstreams' tools; absent: every definition is taken as it comes. */
+  readonly pins?: ToolPins | undefined;
+  /** Called with a structured result that does not fit its schema. */
+  readonly onResultUnfit?: ((unfit: UnfitResult) => void) | undefined;
   /** Called with the duration of each exchange with an upstream. */
   readonly onUpstreamTime?: (seconds: number) => void;
   /** Called with the name of an upstream that did not answer, and what the runtime said. */
   readonly onNoAnswer?: (upstream: string, error: unknown) => void;
+  readonly onOverload?: (reason: OverloadReason) => void;
+  readonly onUpstreamRefused?: (code: UpstreamRefusal["code"]) => void;
+  /** Called when an upstream is given up because nobody is there, and when it answers again. */
+  readonly onCircuit?: (upstream: string, state: "open" | "closed") => void;
   /** Called with what no answer may tell: a fault inside the front. */
   readonly onFault?: (error: unknown) => void;
 }
@@ -44,9 +68,15 @@ export interface McpFrontOptions extends HostRules {
 export interface McpFront {
   /** Answers one HTTP request to `/mcp/<upstreamName>`; never rejects. */
   handle(request: Request, upstreamName: string, peerIp: string): Promise<Response>;
+  /** RFC 9728: the metadata of the endpoint at `path`, which is empty or begins with a slash. */
+  describe(request: Request, path: string): Response;
   /** Ends the open streams of sessions, so that a drain need not wait for them; calls in flight go on. */
   closeStreams(): void;
+  /** Ends the streams of those whose token no longer counts. */
+  recheckStreams(): Promise<void>;
   openStreams(): number;
+  /** Requests by what they are waiting for: their body, a decision, an upstream. */
+  underWay(): { readonly reading: number; readonly deciding: number; readonly forwarded: number };
   /** The definitions of the upstreams' tools, as calls see them. */
   readonly catalogue: Catalogue;
 }
@@ -54,52 +84,112 @@ export interface McpFront {
 const DEFAULT_SESSION_SECONDS = 24 * 60 * 60;
 const DEFAULT_BODY_TIMEOUT_MS = 30_000;
 
-/** Makes the front; nothing is contacted until a request arrives. */
-export function createMcpFront(options: McpFrontOptions): McpFront {
+interface BuiltParts {
+  readonly parts: FrontParts;
+  readonly admissions: Admissions;
+  readonly loads: UpstreamLoads;
+}
+
+function buildParts(options: McpFrontOptions): BuiltParts {
   const { onUpstreamTime, onNoAnswer } = options;
-  const clock = { nowMs: options.nowMs, onUpstreamTime, onNoAnswer };
-  const ttl = options.catalogueTtlMs === undefined ? {} : { ttlMs: options.catalogueTtlMs };
   // Ages go by a clock that never steps: a clock set back must not keep an old list alive.
   const nowMs = options.steadyMs ?? (() => performance.now());
-  const catalogue = createCatalogue({ ...clock, ...ttl, nowMs, upstreams: options.upstreams });
+  const loads = createUpstreamLoads({
+    maxConcurrent: new Map([...options.upstreams].map(([name, upstream]) => [name, upstream.max_concurrent])),
+    ...{ steadyMs: nowMs, onRefused: options.onUpstreamRefused, onCircuit: options.onCircuit },
+  });
+  const admissions = createAdmissions({ maxDeciding: options.maxDeciding, onRefused: options.onOverload });
+  const clock = { nowMs: options.nowMs, onUpstreamTime, onNoAnswer, loads };
+  const ttl = options.catalogueTtlMs === undefined ? {} : { ttlMs: options.catalogueTtlMs };
+  const catalogue = createCatalogue({
+    ...clock,
+    ...ttl,
+    nowMs,
+    pins: options.pins,
+    upstreams: options.upstreams,
+  });
   const parts: FrontParts = {
     ...clock,
     gateway: options.gateway,
+    onResultUnfit: options.onResultUnfit,
     catalogue,
-    openStreams: new Set(),
+    openStreams: new OpenStreams(),
+    serverRequestIds: createServerRequestIds(options.sessionKeys),
+    requestStates: createRequestStates(options.sessionKeys, options.nowMs, options.newId),
+    discoveries: createDiscoveries(clock, nowMs),
+    resourceRules: options,
+    renew: (origin) => {
+      const receivedAtMs = options.nowMs();
+      return {
+        ...origin,
+        id: options.newId(),
+        receivedAtMs,
+        deadlineMs: receivedAtMs + options.decisionTimeoutMs,
+      };
+    },
     sessions: createSessions(options.sessionKeys, options.nowMs),
     sessionLifetimeSeconds: options.sessionLifetimeSeconds ?? DEFAULT_SESSION_SECONDS,
   };
+  return { parts, admissions, loads };
+}
+
+/** Makes the front; nothing is contacted until a request arrives. */
+export function createMcpFront(options: McpFrontOptions): McpFront {
+  const { parts, admissions, loads } = buildParts(options);
+  const { catalogue } = parts;
+  catalogue.onChange((upstream) => parts.openStreams.announceTools(upstream));
   return {
     catalogue,
+    describe: (request, path) => protectedResourceResponse(request, path, options),
     closeStreams() {
-      for (const stream of parts.openStreams) stream.abort();
+      parts.openStreams.closeAll();
     },
+    recheckStreams: () => parts.openStreams.recheck(),
     openStreams: () => parts.openStreams.size,
+    underWay: () => ({
+      reading: admissions.reading(),
+      deciding: admissions.deciding(),
+      forwarded: loads.waiting(),
+    }),
     async handle(request, upstreamName, peerIp) {
+      const credential = bearerCredential(request);
+      let visit: Visit | undefined;
+      let status = 0;
       try {
-        return await answer(options, parts, arrivalOf(options, request, upstreamName, peerIp));
+        visit = admissions.arrive(credential, peerIp);
+        const arrival = arrivalOf(options, request, upstreamName, { credential, peerIp, visit });
+        const response = await answer(options, parts, arrival);
+        status = response.status;
+        return response;
       } catch (error) {
-        if (error instanceof MessageError) return malformed(error);
-        options.onFault?.(error);
-        return rpcError(500, -31016, "The gateway failed");
+        return failed(options, error);
+      } finally {
+        visit?.end(status);
       }
     },
   };
+}
+
+function failed(options: McpFrontOptions, error: unknown): Response {
+  if (error instanceof Overloaded) return overloadedResponse();
+  if (error instanceof MessageError) return malformed(error);
+  options.onFault?.(error);
+  return rpcError(500, -31016, "The gateway failed");
 }
 
 function arrivalOf(
   options: McpFrontOptions,
   request: Request,
   upstreamName: string,
-  peerIp: string,
+  from: Pick<Arrival, "credential" | "visit"> & { readonly peerIp: string },
 ): Arrival {
   const receivedAtMs = options.nowMs();
   const upstream = options.upstreams.get(upstreamName);
   return {
     request,
     upstream,
-    credential: bearerCredential(request),
+    credential: from.credential,
+    visit: from.visit,
     protocolVersion: request.headers.get("mcp-protocol-version") ?? undefined,
     origin: {
       id: options.newId(),
@@ -107,7 +197,7 @@ function arrivalOf(
       upstream: upstream !== undefined || /^[a-z0-9_-]{1,63}$/.test(upstreamName) ? upstreamName : "-",
       receivedAtMs,
       deadlineMs: receivedAtMs + options.decisionTimeoutMs,
-      sourceIp: peerIp,
+      sourceIp: from.peerIp,
     },
   };
 }
@@ -119,8 +209,10 @@ async function answer(options: McpFrontOptions, parts: FrontParts, arrival: Arri
     case "POST":
       return await answerPost(options, parts, arrival);
     case "GET":
+      if (isModernVersion(arrival)) return methodNotAllowed("POST");
       return refuseUnknownVersion(arrival) ?? await answerGet(parts, arrival);
     case "DELETE":
+      if (isModernVersion(arrival)) return methodNotAllowed("POST");
       return refuseUnknownVersion(arrival) ?? await answerDelete(parts, arrival);
     default:
       return methodNotAllowed("POST, GET, DELETE");
@@ -135,22 +227,36 @@ async function answerPost(options: McpFrontOptions, parts: FrontParts, arrival: 
     ...{ maxBodyBytes: options.maxBodyBytes, bodyTimeoutMs },
     // Parsing megabytes costs seconds: only who has a valid token may ask for that.
     refuseLarge: async () => {
-      const admission = await admit(parts, arrival, "ping", null);
-      return admission instanceof Response ? admission : undefined;
+      try {
+        const admission = await admit(parts, arrival, "ping", null);
+        if (admission instanceof Response) return admission;
+        arrival.visit.takeLargeBody();
+        return undefined;
+      } catch (error) {
+        return failed(options, error); // whoever reads bodies takes a throw for a broken connection
+      }
     },
   });
   if (body instanceof Response) return body;
+  const turn = arrival.visit.decide();
+  if (turn !== undefined) await turn;
   const message = parseMessage(body);
   const isModern = message.kind !== "response" &&
     modernVersion(arrival.protocolVersion ?? null, message.params) !== undefined;
   if (!isModern) {
     const refused = refuseUnknownVersion(arrival, message);
     if (refused !== undefined) return refused;
-    if (message.kind === "request" && message.method === "tools/call") {
-      return await answerToolCall(parts, arrival, message);
+    if (message.kind === "request" && isGoverned(message.method)) {
+      return await answerSessionCall(parts, arrival, message);
     }
+    return await answerSessionMessage(parts, arrival, message);
   }
-  return await answerDiscovery(parts, arrival, message);
+  return await answerModern(parts, arrival, message);
+}
+
+/** The modern era knows neither GET nor DELETE. */
+function isModernVersion({ protocolVersion }: Arrival): boolean {
+  return modernVersion(protocolVersion ?? null, undefined) !== undefined;
 }
 
 /** An absent header means 2025-03-26; `initialize` negotiates and does not look at it. */

@@ -122,6 +122,8 @@ export interface TestGateway extends CallGateway {
   readonly definitions: (ToolDefinition | undefined)[];
   readonly endings: Promise<ForwardEnding>[];
   lists: (tools: readonly ToolDefinition[]) => Promise<readonly boolean[]>;
+  /** Whether the caller may use this prompt or resource. */
+  names: (name: string) => boolean;
   /** Refuses every call with this. */
   refusal: Partial<Refusal> | undefined;
   /** Whether the tool must be in the catalogue. */
@@ -135,6 +137,7 @@ export function allowAll(): TestGateway {
     definitions: [],
     endings: [],
     lists: (tools) => Promise.resolve(tools.map(() => true)),
+    names: () => true,
     refusal: undefined,
     needsDefinition: true,
     admit: (call, credential) => Promise.resolve(admission(gateway, call, credential)),
@@ -146,9 +149,10 @@ export function allowAll(): TestGateway {
       if (gateway.refusal !== undefined) {
         return { kind: "refused", refusal: refusalOf(call, gateway.refusal) };
       }
-      const definition = gateway.needsDefinition ? await route.definition() : undefined;
+      const needsDefinition = gateway.needsDefinition && call.method === "tools/call";
+      const definition = needsDefinition ? await route.definition() : undefined;
       gateway.definitions.push(definition);
-      if (gateway.needsDefinition && definition === undefined) {
+      if (needsDefinition && definition === undefined) {
         return { kind: "refused", refusal: refusalOf(call, { code: "not_available" }) };
       }
       const forwarded = await route.forward();
@@ -176,6 +180,7 @@ function admission(gateway: TestGateway, call: ToolCall, credential: string | un
     rootBlockId: `block-${credential}`,
     expiresAt: Date.now() / 1000 + 3600,
     lists: (tools) => gateway.lists(tools),
+    listsNames: ({ names }) => Promise.resolve(names.map((name) => gateway.names(name))),
   };
   return admitted;
 }
@@ -199,8 +204,12 @@ export function upstreamOf(url: string, changes: Partial<ResolvedUpstream> = {})
     tenants: ["*"],
     headers: { "x-api-key": "secret-of-the-gateway" },
     timeout_ms: 5_000,
+    max_concurrent: 64,
     max_response_bytes: 1024 * 1024,
     refusals: "error",
+    client_requests: [],
+    ...{ tool_changes: "quarantine", new_tools: "quarantine" },
+    ...{ argument_validation: "enforce", result_validation: "report" },
     ...changes,
   };
 }
@@ -220,7 +229,7 @@ export async function startFront(
     sessionKeys: { active: "k1", keys: new Map([["k1", key]]) },
     allowedHosts: ["gateway.example"],
     isLoopbackListener: true,
-    maxBodyBytes: 64 * 1024,
+    ...{ maxBodyBytes: 64 * 1024, maxDeciding: 64 },
     decisionTimeoutMs: 1_000,
     nowMs: Date.now,
     newId: () => crypto.randomUUID(),
@@ -279,6 +288,28 @@ export class TestClient {
     how?: Parameters<TestClient["send"]>[1],
   ): Promise<Response> {
     return await this.send(JSON.stringify({ jsonrpc: "2.0", id: this.#nextId++, method, params }), how);
+  }
+
+  /** Sends a request of the modern era; `how.headers` change what its headers say, `meta` what `_meta` says. */
+  async modern(
+    method: string,
+    params: Readonly<Record<string, unknown>> = {},
+    how: Parameters<TestClient["send"]>[1] & { readonly meta?: Readonly<Record<string, unknown>> } = {},
+  ): Promise<Response> {
+    const { meta, ...sent } = how;
+    const _meta = {
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientCapabilities": {},
+      ...meta,
+    };
+    const named = params.name ?? params.uri;
+    const headers = {
+      "mcp-protocol-version": "2026-07-28",
+      "mcp-method": method,
+      ...(typeof named === "string" ? { "mcp-name": named } : {}),
+      ...sent.headers,
+    };
+    return await this.request(method, { ...params, _meta }, { ...sent, headers });
   }
 
   /** Opens a session and keeps its id. */

@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
-import { allowAll, readMessage, startFront, startServer, TOOLS, upstreamOf } from "./front_fixture.ts";
+import {
+  allowAll,
+  readMessage,
+  result,
+  startFront,
+  startServer,
+  TOOLS,
+  upstreamOf,
+} from "./front_fixture.ts";
 
-Deno.test("initialize strips what would let the upstream ask, and keeps only tools of what it promises", async () => {
+Deno.test("initialize strips what would let the upstream ask, and keeps what is governed of what it promises", async () => {
   await using server = startServer();
   const client = await startFront(upstreamOf(server.url));
   const message = await client.initialize();
-  assert.deepEqual(message.result.capabilities, { tools: { listChanged: true } });
+  const governed = { tools: { listChanged: true }, prompts: {}, logging: {} };
+  assert.deepEqual(message.result.capabilities, governed);
   assert.equal(message.result.serverInfo.name, "test");
   assert.ok(client.session?.startsWith("igs1.") && !client.session.includes("up-1"));
   const sent = JSON.parse(server.calls("initialize")[0]?.body ?? "");
@@ -113,16 +122,18 @@ Deno.test("401 says invalid_token only when there was a token", async () => {
   const client = await startFront(upstreamOf(server.url));
   const missing = await client.request("initialize", {}, { headers: { authorization: undefined } });
   assert.equal(missing.status, 401);
-  assert.equal(missing.headers.get("www-authenticate"), 'Bearer realm="intentgate"');
+  const where = 'resource_metadata="http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp/acme"';
+  assert.equal(missing.headers.get("www-authenticate"), `Bearer realm="intentgate", ${where}`);
   const body = await missing.json();
   assert.equal(body.error.code, -31010);
   assert.equal(body.error.data.code, "invalid_token");
   assert.equal(body.id, 1);
   const bad = await client.request("tools/call", { name: "x" }, { headers: { authorization: "bEARER bad" } });
   assert.equal(bad.status, 401);
-  assert.equal(bad.headers.get("www-authenticate"), 'Bearer realm="intentgate", error="invalid_token"');
+  const challenge = `Bearer realm="intentgate", error="invalid_token", ${where}`;
+  assert.equal(bad.headers.get("www-authenticate"), challenge);
   const basic = await client.request("ping", {}, { headers: { authorization: "Basic Z29vZA==" } });
-  assert.equal(basic.headers.get("www-authenticate"), 'Bearer realm="intentgate"');
+  assert.equal(basic.headers.get("www-authenticate"), `Bearer realm="intentgate", ${where}`);
   assert.equal(server.seen.length, 0);
 });
 
@@ -192,6 +203,11 @@ Deno.test("tools/list keeps order, cursor and the bytes of what stays, as JSON a
   const filtered = (id: number) =>
     `{"jsonrpc":"2.0","id":${id},"result":{"nextCursor":"c2","tools":[${tool("b")},${tool("a")}],"x":1.0}}`;
   const json = { headers: { "content-type": "application/json" } };
+  const all = ["b", "hidden", "a"].map((name) => JSON.parse(tool(name)));
+  server.behave((message) =>
+    message.method === "tools/list" ? Response.json(result(message.id, { tools: all })) : undefined
+  );
+  await client.call("a"); // the gateway has its own reading of the tools now
   server.behave((message) => new Response(text(message.id), json));
   const first = await (await client.request("tools/list", { cursor: "c1" })).text();
   assert.equal(first, filtered(JSON.parse(first).id));
@@ -224,13 +240,13 @@ Deno.test("methods that are not spoken are refused, and the upstream never sees 
   await client.initialize();
   const before = server.seen.length;
   for (
-    const method of ["resources/read", "prompts/get", "logging/setLevel", "completion/complete", "tasks/get"]
+    const method of ["tasks/get", "tasks/list", "server/discover", "sampling/createMessage", "tools/Call"]
   ) {
     const response = await client.request(method, {});
     assert.equal(response.status, 200);
     assert.equal((await response.json()).error.code, -32601);
   }
-  for (const method of ["notifications/cancelled", "notifications/roots/list_changed"]) {
+  for (const method of ["notifications/message", "notifications/tools/list_changed"]) {
     const response = await client.send(JSON.stringify({ jsonrpc: "2.0", method, params: {} }));
     assert.equal(response.status, 400);
     assert.equal((await response.json()).error.code, -32601);
@@ -243,21 +259,18 @@ Deno.test("methods that are not spoken are refused, and the upstream never sees 
 Deno.test("modern requests are told which versions are spoken, and server/discover is not there", async () => {
   await using server = startServer();
   const client = await startFront(upstreamOf(server.url));
-  const _meta = { "io.modelcontextprotocol/protocolVersion": "2026-07-28" };
-  const discover = await client.request("server/discover", { _meta });
+  const discover = await client.modern("server/discover");
   assert.equal(discover.status, 200);
   assert.equal((await discover.json()).error.code, -32601);
-  const call = await client.request("tools/call", { name: "read_invoice", _meta });
+  const call = await client.modern("tools/call", { name: "read_invoice" });
   assert.equal(call.status, 400);
   const { error } = await call.json();
   assert.equal(error.code, -32022);
   assert.ok(error.data.supported.includes("2025-11-25"));
   assert.equal(error.data.requested, "2026-07-28");
-  const header = await client.request("tools/list", {}, {
-    headers: { "mcp-protocol-version": "2026-07-28" },
-  });
-  assert.equal((await header.json()).error.code, -32022);
-  assert.equal(server.seen.length, 0);
+  const list = await client.modern("tools/list");
+  assert.equal((await list.json()).error.code, -32022);
+  assert.deepEqual(server.seen.map(({ body }) => JSON.parse(body).method), ["server/discover"]);
 });
 
 Deno.test("refusals are errors, or tool results where the upstream is configured so", async () => {

@@ -1,5 +1,5 @@
 /** One JSON-RPC message as it arrived, or the reason why it is none that may go on. */
-import { findCaseVariant } from "../core/case_variants.ts";
+import { DeclaredNames } from "../core/case_variants.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseStrictJsonBytes, StrictJsonError } from "../core/strict_json.ts";
 import { type MessageId, RPC } from "./refusals.ts";
@@ -22,6 +22,7 @@ export interface NotificationMessage extends Body {
 /** An answer of the client to a request of the server. */
 export interface ResponseMessage extends Body {
   readonly kind: "response";
+  readonly id: MessageId | undefined;
 }
 export type Message = RequestMessage | NotificationMessage | ResponseMessage;
 
@@ -31,6 +32,8 @@ export interface ToolCallParams {
   readonly arguments: JsonObject;
   readonly prompt: JsonValue | undefined;
   readonly memory: JsonValue | undefined;
+  /** Answers to questions of the upstream; modern era. */
+  readonly inputResponses?: JsonObject;
 }
 
 /** A message that is refused before anybody is asked; always HTTP 400. */
@@ -45,8 +48,8 @@ const MAX_ID_LENGTH = 256;
 const METHOD = /^[\x21-\x7e]{1,128}$/;
 const MAX_NAME_LENGTH = 256;
 
-const ENVELOPE = new Set(["jsonrpc", "id", "method", "params", "result", "error"]);
-const PARAMS = new Set([
+const ENVELOPE = new DeclaredNames(["jsonrpc", "id", "method", "params", "result", "error"]);
+const PARAMS = new DeclaredNames([
   ...[
     "name",
     "arguments",
@@ -63,11 +66,11 @@ const PARAMS = new Set([
   ...["protocolVersion", "capabilities", "clientInfo", "inputResponses", "requestState"],
 ]);
 const PROMPT = "intentgate/prompt", MEMORY = "intentgate/memory";
-const META = new Set([
+const META = new DeclaredNames([
   ...["progressToken", PROMPT, MEMORY, "io.modelcontextprotocol/protocolVersion"],
   ...["io.modelcontextprotocol/clientCapabilities", "io.modelcontextprotocol/clientInfo"],
 ]);
-const CAPABILITIES = new Set(["sampling", "elicitation", "roots", "tasks", "experimental"]);
+const CAPABILITIES = new DeclaredNames(["sampling", "elicitation", "roots", "tasks", "experimental"]);
 
 /** Reads a body as one message; throws `MessageError`. */
 export function parseMessage(bytes: Uint8Array<ArrayBuffer>): Message {
@@ -80,7 +83,7 @@ export function parseMessage(bytes: Uint8Array<ArrayBuffer>): Message {
   refuseVariants(value, ENVELOPE, id);
   if (value.jsonrpc !== "2.0") throw refuse('"jsonrpc" is not "2.0"');
   const isAnswer = value.result !== undefined || value.error !== undefined;
-  if (value.method === undefined && isAnswer) return { kind: "response", bytes };
+  if (value.method === undefined && isAnswer) return { kind: "response", id, bytes };
   if (isAnswer) throw refuse('A message has either "method" or "result" and "error"');
   const method = value.method;
   if (typeof method !== "string" || !METHOD.test(method)) {
@@ -143,8 +146,8 @@ function readParams(params: JsonValue | undefined, id: MessageId | undefined): J
   return params;
 }
 
-function refuseVariants(object: JsonObject, wanted: ReadonlySet<string>, id: MessageId | undefined): void {
-  const variant = findCaseVariant(Object.keys(object), wanted);
+function refuseVariants(object: JsonObject, declared: DeclaredNames, id: MessageId | undefined): void {
+  const variant = declared.findVariant(Object.keys(object));
   if (variant === undefined) return;
   const message = `The name ${JSON.stringify(variant)} differs from a protocol member only in case`;
   throw new MessageError(RPC.invalidRequest, message, id ?? null);

@@ -2,7 +2,8 @@
  * What the MCP front needs from the rest: someone who decides calls and records them. `gateway/` implements it,
  * `commands/serve.ts` joins both.
  */
-import type { Ending, ToolCall, ToolDefinition } from "../core/call.ts";
+import type { AttachedCondition } from "../core/attachments.ts";
+import type { Ending, NamedItems, ToolCall, ToolDefinition } from "../core/call.ts";
 
 /** A refusal, still without bytes. `mcp/refusals.ts` turns it into HTTP and JSON-RPC. */
 export interface Refusal {
@@ -38,15 +39,37 @@ export interface Forwarded {
  */
 export type Forward = () => Promise<Forwarded>;
 
+/** Why an upstream gets no more calls for now. */
+export interface NoPlace {
+  readonly code: string;
+  readonly reason: string;
+  readonly retryAfterSeconds: number;
+}
+
+/** Why the front refuses a call that the checks were not asked about. */
+export interface Objection {
+  readonly code: string;
+  readonly reason: string;
+}
+
 /** What the front knows about one call, asked for in this order. */
 export interface CallRoute {
   /** May this principal use the session that the request names? `false` ends the call with `session_not_found`. */
   accepts(admitted: Admission): boolean;
+  /** Takes a place among the calls that may wait for the upstream; `undefined` when it has one. Nothing is read yet. */
+  reserve(): NoPlace | undefined;
   /**
-   * The upstream's definition of the named tool, `undefined` when it has none. Asked only after the principal stage has
+   * The upstream's definition of the named tool, `undefined` when it has none. Asked for `tools/call` only, and only after the principal stage has
    * passed. Throws `GatewayError` (`upstream_unavailable`, `upstream_answer_unusable`) when the catalogue cannot be read.
    */
   definition(): ToolDefinition | undefined | Promise<ToolDefinition | undefined>;
+  /**
+   * What the front itself has against the call, once the definition is known: headers that say something else than the
+   * body. `undefined` when there is nothing. Only calls that the principal stage let pass are held against it.
+   */
+  objection?(definition: ToolDefinition | undefined): Objection | undefined;
+  /** Conditions of the front's own on the record of an allow, for example that a state is used for the first time. */
+  readonly conditions?: readonly AttachedCondition[];
   readonly forward: Forward;
   /** Whether the client has gone away: then nothing is forwarded, and the record says so. */
   isGone(): boolean;
@@ -71,6 +94,8 @@ export interface Admitted extends Admission {
   readonly kind: "admitted";
   /** Which of these tools this caller may list; same order and length. */
   lists(tools: readonly ToolDefinition[]): Promise<readonly boolean[]>;
+  /** Which of these prompts or resources this caller may list; same order and length. */
+  listsNames(named: NamedItems): Promise<readonly boolean[]>;
 }
 
 export interface CallGateway {

@@ -16,9 +16,12 @@ export const REFUSAL_CODES: Readonly<Record<string, number>> = Object.assign(Obj
   result: -31017,
   identity: -31018,
   approval: -31019,
+  overload: -31020,
 });
 const EXTERNAL_CHECK = -31015;
 const APPROVAL_PENDING = -31019;
+
+const OVERLOAD_REASON = "Too many requests are under way";
 
 /** Codes that JSON-RPC and MCP define. */
 export const RPC = {
@@ -26,6 +29,7 @@ export const RPC = {
   invalidRequest: -32600,
   methodNotFound: -32601,
   invalidParams: -32602,
+  headerMismatch: -32020,
   unsupportedVersion: -32022,
   /** What the official SDKs answer for a session they do not know, and for a missing one. */
   sessionNotFound: -32001,
@@ -52,13 +56,21 @@ export function refusalData(refusal: Refusal): JsonObject {
   };
 }
 
+/** How a caller is told of a refusal. */
+export interface RefusalStyle {
+  readonly hasCredential: boolean;
+  readonly style: "error" | "tool_result";
+  /** URL of the protected resource metadata (RFC 9728), for a 401. */
+  readonly metadataUrl?: string;
+}
+
 /** The answer to a refused request: 401, a JSON-RPC error, or a tool result with `isError`. */
 export function refusalResponse(
   refusal: Refusal,
   id: MessageId | null,
-  how: { readonly hasCredential: boolean; readonly style: "error" | "tool_result" },
+  how: RefusalStyle,
 ): Response {
-  if (refusal.unauthenticated) return unauthenticated(refusal, id, how.hasCredential);
+  if (refusal.unauthenticated) return unauthenticated(refusal, id, how);
   if (how.style === "tool_result" && id !== null) {
     return json({ jsonrpc: "2.0", id, result: toolResult(refusal) });
   }
@@ -79,6 +91,21 @@ export function rpcError(
   data?: JsonObject,
 ): Response {
   return json(errorMessage(code, message, id, data), status);
+}
+
+/** Seconds after which somebody who was refused for overload may ask again. */
+export const OVERLOAD_RETRY_SECONDS = 1;
+
+const OVERLOADED = JSON.stringify(errorMessage(REFUSAL_CODES.overload ?? 0, OVERLOAD_REASON, null, {
+  ...{ check: "overload", code: "overloaded", reason: OVERLOAD_REASON },
+  retry_after: OVERLOAD_RETRY_SECONDS,
+}));
+
+/** The 503 of a request that nobody has looked at: no id, no decision. */
+export function overloadedResponse(): Response {
+  const response = jsonText(OVERLOADED, 503);
+  response.headers.set("retry-after", String(OVERLOAD_RETRY_SECONDS));
+  return response;
 }
 
 /** A JSON-RPC error for a session that is not the caller's, expired, or unreadable. */
@@ -105,11 +132,12 @@ function toolResult(refusal: Refusal): JsonObject {
   };
 }
 
-function unauthenticated(refusal: Refusal, id: MessageId | null, hasCredential: boolean): Response {
+function unauthenticated(refusal: Refusal, id: MessageId | null, how: RefusalStyle): Response {
   const response = json(refusalMessage(refusal, id), 401);
   // RFC 6750 §3.1: no error code when the request carried no credential at all.
-  const error = hasCredential ? ', error="invalid_token"' : "";
-  response.headers.set("www-authenticate", `Bearer realm="intentgate"${error}`);
+  const error = how.hasCredential ? ', error="invalid_token"' : "";
+  const metadata = how.metadataUrl === undefined ? "" : `, resource_metadata="${how.metadataUrl}"`;
+  response.headers.set("www-authenticate", `Bearer realm="intentgate"${error}${metadata}`);
   return response;
 }
 

@@ -2,6 +2,7 @@
 import {
   type Answer,
   endingOf,
+  type Incoming,
   readEvents,
   readIncoming,
   readJsonAnswer,
@@ -9,7 +10,9 @@ import {
 } from "./answer.ts";
 import { eventText, eventTextWithData, EventWriter, isComment, type StreamEvent } from "./event_stream.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
+import type { OpenStreams, StreamControl } from "./open_streams.ts";
 import { jsonText, type MessageId, sessionNotFound } from "./refusals.ts";
+import type { ServerRequestRelay } from "./server_requests.ts";
 import { type Exchange, UpstreamFailure } from "./upstream_connection.ts";
 
 /** What is done with the answer to one request. */
@@ -25,6 +28,10 @@ export interface RelayPlan {
   failed(failure: UpstreamFailure): string;
   /** Called for each notification that passes. */
   onNotification?(method: string): void;
+  /** Which requests of the upstream pass; without it, none. */
+  readonly serverRequests?: ServerRequestRelay | undefined;
+  /** A client that goes away cancels its request (modern era); otherwise the upstream works on. */
+  readonly endsWithClient?: boolean;
 }
 
 /** Relays the answer to one request. `exchange` rejects with `UpstreamFailure`; this never rejects. */
@@ -67,8 +74,8 @@ export async function relayErrorStatus(exchange: Exchange, id: MessageId): Promi
 }
 
 function streamAnswer(exchange: Exchange, plan: RelayPlan): Forwarded {
-  // A client that goes away does not cancel: the upstream works on, and the outcome must become known.
-  const writer = new EventWriter(() => {});
+  // Where a client that goes away does not cancel, the upstream works on, and the outcome must become known.
+  const writer = new EventWriter(() => plan.endsWithClient === true && exchange.cancel());
   return { response: streamResponse(writer), ending: pumpAnswer(exchange, plan, writer) };
 }
 
@@ -78,8 +85,13 @@ async function pumpAnswer(exchange: Exchange, plan: RelayPlan, writer: EventWrit
   try {
     for await (const event of readEvents(exchange, plan.maxEventLength)) {
       isResumable ||= event.hasId;
-      const answer = passEvent(event, plan, writer);
-      if (answer === undefined) continue;
+      const passed = readEventMessage(event, plan.id);
+      const answer = passed?.kind === "answer" ? passed.answer : undefined;
+      if (answer === undefined) {
+        const text = await passedText(event, passed, plan);
+        if (text !== undefined) writer.write(text);
+        continue;
+      }
       const ending = endingOf(answer, exchange);
       writer.write(eventTextWithData(event, await edited(answer, plan, exchange)));
       writer.close();
@@ -97,22 +109,35 @@ async function pumpAnswer(exchange: Exchange, plan: RelayPlan, writer: EventWrit
   }
 }
 
-/** Writes an event that may pass; gives back the answer to our request, still unwritten. */
-function passEvent(event: StreamEvent, plan: RelayPlan, writer: EventWriter): Answer | undefined {
-  if (isComment(event)) return undefined;
-  if (event.data === undefined || event.data === "") {
-    writer.write(eventText(event));
-    return undefined;
-  }
+/** The message of an event that has one; an answer only when it is the one to request `id`. */
+function readEventMessage(event: StreamEvent, id?: MessageId): Incoming | undefined {
+  if (event.data === undefined || event.data === "") return undefined;
   const incoming = readIncoming(event.data);
-  if (incoming.kind === "answer" && incoming.id === plan.id) return incoming.answer;
-  if (incoming.kind === "notification") {
-    plan.onNotification?.(incoming.method);
-    writer.write(eventText(event));
-  }
-  // Requests of the server, answers to other requests and what is no message do not pass.
-  return undefined;
+  return incoming.kind === "answer" && id !== undefined && incoming.id !== id ? UNUSABLE : incoming;
 }
+
+/** The text of an event that may pass: no answers to other requests, and nothing that is no message. */
+async function passedText(
+  event: StreamEvent,
+  incoming: Incoming | undefined,
+  plan: Pick<RelayPlan, "onNotification" | "serverRequests">,
+): Promise<string | undefined> {
+  if (isComment(event)) return undefined;
+  if (incoming === undefined) return eventText(event);
+  const data = event.data ?? "";
+  if (incoming.kind === "server_request") {
+    const request = await plan.serverRequests?.pass(data, incoming.method, incoming.id);
+    return request === undefined ? undefined : eventTextWithData(event, request);
+  }
+  if (incoming.kind !== "notification") return undefined;
+  plan.onNotification?.(incoming.method);
+  if (incoming.method !== "notifications/cancelled" || plan.serverRequests === undefined) {
+    return eventText(event);
+  }
+  return eventTextWithData(event, plan.serverRequests.cancelled(data));
+}
+
+const UNUSABLE: Incoming = { kind: "unusable" };
 
 /** What is done with the events of a session's own stream. */
 export interface StreamPlan {
@@ -120,8 +145,15 @@ export interface StreamPlan {
   /** The text that the client gets instead of a resumed answer. */
   edit(answer: Answer): string | Promise<string>;
   onNotification?(method: string): void;
+  readonly serverRequests?: ServerRequestRelay | undefined;
+  /** Whether a notification is not for this caller. */
+  hides?(method: string, text: string): Promise<boolean>;
   /** The streams that are open now; this one is among them until it ends. */
-  readonly openStreams: Set<Exchange>;
+  readonly openStreams: OpenStreams;
+  readonly control: Omit<StreamControl, "announceTools">;
+  /** What the client is told when the tools that it may list have changed: the data of an event. */
+  readonly toolsChanged?: string | undefined;
+  onEnd(): void;
 }
 
 /** Most bytes that may wait for a client that does not read before another event is written. */
@@ -130,7 +162,11 @@ const MAX_BACKLOG_BYTES = 1024 * 1024;
 /** Relays the stream that a GET opened until either side ends it. */
 export function relayStream(exchange: Exchange, plan: StreamPlan): Response {
   const writer = new EventWriter(() => exchange.abort());
-  plan.openStreams.add(exchange);
+  const { toolsChanged } = plan;
+  plan.openStreams.add(exchange, {
+    ...plan.control,
+    ...(toolsChanged === undefined ? {} : { announceTools: () => writer.write(`data: ${toolsChanged}\n\n`) }),
+  });
   void pumpStream(exchange, plan, writer);
   return streamResponse(writer);
 }
@@ -146,19 +182,19 @@ async function pumpStream(exchange: Exchange, plan: StreamPlan, writer: EventWri
     // The client sees the end of the stream and opens another one.
   } finally {
     plan.openStreams.delete(exchange);
+    plan.onEnd();
     exchange.abort();
     writer.close();
   }
 }
 
 async function streamEventText(event: StreamEvent, plan: StreamPlan): Promise<string | undefined> {
-  if (isComment(event)) return undefined;
-  if (event.data === undefined || event.data === "") return eventText(event);
-  const incoming = readIncoming(event.data);
-  if (incoming.kind === "answer") return eventTextWithData(event, await plan.edit(incoming.answer));
-  if (incoming.kind !== "notification") return undefined;
-  plan.onNotification?.(incoming.method);
-  return eventText(event);
+  const incoming = readEventMessage(event);
+  if (incoming?.kind === "answer") return eventTextWithData(event, await plan.edit(incoming.answer));
+  if (incoming?.kind === "notification" && await plan.hides?.(incoming.method, event.data ?? "") === true) {
+    return undefined;
+  }
+  return await passedText(event, incoming, plan);
 }
 
 async function edited(answer: Answer, plan: RelayPlan, exchange: Exchange): Promise<string> {

@@ -37,6 +37,8 @@ export function refuseForeignTypes(request: Request): Response | undefined {
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
     return rpcError(415, RPC.badRequest, "Content-Type must be application/json");
   }
+  // As the official SDKs write it: no need to take it apart.
+  if (request.headers.get("accept") === "application/json, text/event-stream") return undefined;
   const accepted = acceptedTypes(request);
   if (!accepted.has("application/json") || !accepted.has("text/event-stream")) {
     return rpcError(406, RPC.badRequest, "Accept must list application/json and text/event-stream");
@@ -62,8 +64,8 @@ export async function readBody(
 ): Promise<Uint8Array<ArrayBuffer> | Response> {
   const declared = Number(request.headers.get("content-length") ?? "0");
   if (declared > limits.maxBodyBytes) return tooLarge(limits);
-  if (request.body === null) return new Uint8Array();
   if (declared > 0 && declared <= SMALL_BODY) return await readWhole(request, limits);
+  if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();
   let refused: Response | undefined;
   const mayGoOn = async () => (refused = await limits.refuseLarge()) === undefined;
@@ -85,20 +87,19 @@ export async function readBody(
 }
 
 /** One read of a small body costs the runtime much less than a stream; HTTP holds it to its length. */
-async function readWhole(request: Request, limits: BodyLimits): Promise<Uint8Array<ArrayBuffer> | Response> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((done) =>
-    timer = setTimeout(() => done(undefined), limits.bodyTimeoutMs)
-  );
-  try {
-    const buffer = await Promise.race([request.arrayBuffer(), late]);
-    if (buffer === undefined) return rpcError(408, RPC.badRequest, "The body took too long");
-    return buffer.byteLength > limits.maxBodyBytes ? tooLarge(limits) : new Uint8Array(buffer);
-  } catch {
-    return rpcError(400, RPC.parseError, "The body broke off");
-  } finally {
-    clearTimeout(timer);
-  }
+function readWhole(request: Request, limits: BodyLimits): Promise<Uint8Array<ArrayBuffer> | Response> {
+  return new Promise((resolve) => {
+    const late = () => resolve(rpcError(408, RPC.badRequest, "The body took too long"));
+    const timer = setTimeout(late, limits.bodyTimeoutMs);
+    const end = (body: Uint8Array<ArrayBuffer> | Response) => {
+      clearTimeout(timer);
+      resolve(body);
+    };
+    request.arrayBuffer().then(
+      (buffer) => end(buffer.byteLength > limits.maxBodyBytes ? tooLarge(limits) : new Uint8Array(buffer)),
+      () => end(rpcError(400, RPC.parseError, "The body broke off")),
+    );
+  });
 }
 
 /**

@@ -3,20 +3,25 @@ import {
   admit,
   type Arrival,
   type FrontParts,
+  isStillAdmitted,
   notificationListener,
   SessionClaim,
   upstreamRefusalText,
+  withUpstream,
 } from "./arrival.ts";
-import { listFilter } from "./discovery.ts";
+import { hidesUpdates, listFilter } from "./lists.ts";
 import type { Admitted } from "./port.ts";
 import { jsonText, methodNotAllowed, RPC, rpcError, sessionNotFound } from "./refusals.ts";
 import { relayStream } from "./relay.ts";
 import { acceptedTypes } from "./request_gate.ts";
 import { type Exchange, exchangeWith, UpstreamFailure } from "./upstream_connection.ts";
-import type { Destination } from "./upstream_request.ts";
+import { type Destination, serverRequestsOf } from "./upstream_request.ts";
 
-/** A stream is closed after this time, so that a revoked token loses it; clients open another one. */
-const MAX_STREAM_MS = 15 * 60 * 1000;
+/**
+ * A stream is closed after this time whatever happens; clients open another one. A token that is revoked or stopped loses
+ * its streams at once, and an expired one when it expires.
+ */
+export const MAX_STREAM_MS = 60 * 60 * 1000;
 
 /** Answers GET: the session's own stream of the upstream, or 405 when it has none. */
 export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Response> {
@@ -24,17 +29,32 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
     return rpcError(406, RPC.badRequest, "Accept must list text/event-stream");
   }
   return await inSession(parts, arrival, "session/get", async (to, admitted) => {
-    const exchange = await sendInSession(parts, arrival, to, "GET");
+    const leave = arrival.visit.openStream();
+    let exchange: Exchange;
+    try {
+      exchange = await sendInSession(parts, arrival, to, "GET");
+    } catch (error) {
+      leave();
+      throw error;
+    }
     if (exchange.status !== 200 || exchange.contentType !== "text/event-stream") {
+      leave();
       return await refusedByUpstream(exchange, "POST, DELETE");
     }
     exchange.extendDeadline(Math.min(MAX_STREAM_MS, Math.max(0, admitted.expiresAt * 1000 - parts.nowMs())));
     return relayStream(exchange, {
       maxEventLength: to.upstream.max_response_bytes,
-      openStreams: parts.openStreams,
-      // A resumed answer may be one to tools/list.
-      edit: listFilter(arrival, admitted, null),
+      ...{ openStreams: parts.openStreams, onEnd: leave },
+      // A resumed answer may be one to a list.
+      edit: listFilter(parts, arrival, admitted, null),
       onNotification: notificationListener(parts, arrival),
+      serverRequests: serverRequestsOf(parts, arrival, to.upstream),
+      control: {
+        upstream: to.upstream.name,
+        mayStay: () => isStillAdmitted(parts, arrival, "session/get"),
+      },
+      toolsChanged: JSON.stringify({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }),
+      hides: hidesUpdates(admitted, to.upstream.name),
     });
   });
 }
@@ -64,7 +84,8 @@ async function inSession(
   if (session === undefined) return claim.refusal(null);
   if (session.upstreamSessionId === undefined) return methodNotAllowed("POST");
   try {
-    return await answer({ upstream, session }, admitted);
+    const to = { id: null, tenant: admitted.tenant };
+    return await withUpstream(parts, arrival, to, () => answer({ upstream, session }, admitted));
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
     return badGateway(arrival, error);

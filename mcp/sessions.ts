@@ -3,6 +3,7 @@
  * can open it; nobody without the key can make, change or read one.
  */
 import type { Admission } from "./port.ts";
+import { createSeal, type SealKeys } from "./sealing.ts";
 
 /** What a session id of ours says. */
 export interface Session {
@@ -17,12 +18,8 @@ export interface Session {
   readonly protocolVersion: string;
 }
 
-/** AES-GCM keys, 256 bits, by key id; every replica has the same. */
-export interface SessionKeys {
-  /** Key id under which new ids are sealed. */
-  readonly active: string;
-  readonly keys: ReadonlyMap<string, CryptoKey>;
-}
+/** The keys under which session ids and everything else that clients give back are sealed. */
+export type SessionKeys = SealKeys;
 
 export interface Sessions {
   /** Makes the session id for a client. */
@@ -31,23 +28,21 @@ export interface Sessions {
   open(id: string): Promise<Session | undefined>;
 }
 
-const PREFIX = "igs1.";
-const IV_BYTES = 12;
 const MAX_ID_LENGTH = 4096;
 const MAX_OPENED = 10_000;
-const CONTEXT = new TextEncoder().encode("intentgate-mcp-session-v1");
 
 /** Seals session ids under the active key and opens them under any; keeps a bounded number of opened ones. */
-export function createSessions({ active, keys }: SessionKeys, nowMs: () => number): Sessions {
-  const sealing = keys.get(active);
-  if (sealing === undefined) throw new RangeError(`Expected a session key "${active}"`);
+export function createSessions(keys: SessionKeys, nowMs: () => number): Sessions {
+  const context = "intentgate-mcp-session-v1";
+  const seal = createSeal({ keys, prefix: "igs1.", context, maxLength: MAX_ID_LENGTH });
   const opened = new Map<string, Session>();
   return {
-    seal: async (session) => `${PREFIX}${active}.${await sealSession(sealing, session)}`,
+    seal: (session) => seal.seal(session),
     async open(id) {
       let session = opened.get(id);
       if (session === undefined) {
-        session = await openSession(keys, id);
+        // What the key has authenticated was written by `seal`.
+        session = Object.freeze(await seal.open(id)) as Session | undefined;
         if (session !== undefined) remember(opened, id, session);
       }
       return session !== undefined && session.expiresAt * 1000 > nowMs() ? session : undefined;
@@ -67,30 +62,4 @@ function remember(opened: Map<string, Session>, id: string, session: Session): v
     if (!oldest.done) opened.delete(oldest.value);
   }
   opened.set(id, session);
-}
-
-async function sealSession(key: CryptoKey, session: Session): Promise<string> {
-  const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-  const plain = new TextEncoder().encode(JSON.stringify(session));
-  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData: CONTEXT }, key, plain);
-  const blob = new Uint8Array(IV_BYTES + sealed.byteLength);
-  blob.set(iv);
-  blob.set(new Uint8Array(sealed), IV_BYTES);
-  return blob.toBase64({ alphabet: "base64url", omitPadding: true });
-}
-
-async function openSession(keys: SessionKeys["keys"], id: string): Promise<Session | undefined> {
-  if (id.length > MAX_ID_LENGTH || !id.startsWith(PREFIX)) return undefined;
-  const [kid = "", sealed = ""] = id.slice(PREFIX.length).split(".", 2);
-  const key = keys.get(kid);
-  if (key === undefined || id.length !== PREFIX.length + kid.length + 1 + sealed.length) return undefined;
-  try {
-    const blob = Uint8Array.fromBase64(sealed, { alphabet: "base64url" });
-    const algorithm = { name: "AES-GCM", iv: blob.subarray(0, IV_BYTES), additionalData: CONTEXT };
-    const plain = await crypto.subtle.decrypt(algorithm, key, blob.subarray(IV_BYTES));
-    // What the key has authenticated was written by `sealSession`.
-    return Object.freeze(JSON.parse(new TextDecoder().decode(plain)) as Session);
-  } catch {
-    return undefined;
-  }
 }

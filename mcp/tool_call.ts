@@ -29,6 +29,7 @@ export function toolCallOf(origin: CallOrigin, message: RequestMessage, params: 
     argumentsDigest: argumentsDigest(params, message),
     ...(params.prompt === undefined ? {} : { prompt: deepFreeze(params.prompt) }),
     ...(params.memory === undefined ? {} : { memory: deepFreeze(params.memory) }),
+    ...(params.inputResponses === undefined ? {} : { inputResponses: deepFreeze(params.inputResponses) }),
   });
 }
 
@@ -54,7 +55,9 @@ export function deepFreeze<T>(value: T): T {
 function argumentsDigest(params: ToolCallParams, message: RequestMessage): string {
   try {
     // Digests of prompt and memory enter events too.
-    canonicalJson({ prompt: params.prompt, memory: params.memory });
+    if (params.prompt !== undefined || params.memory !== undefined) {
+      canonicalJson({ prompt: params.prompt, memory: params.memory });
+    }
     return digestOf(canonicalJson(params.arguments));
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;

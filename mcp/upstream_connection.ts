@@ -1,13 +1,33 @@
 /** HTTP towards a tool server: what may be sent, what may come back, and how it can fail. */
 import type { UpstreamConfig } from "../core/config.ts";
 import type { EndingKind } from "../core/call.ts";
+import type { UpstreamLoads } from "./upstream_load.ts";
 
-/** An upstream whose secret header values have been read. */
-export type ResolvedUpstream = Readonly<Omit<UpstreamConfig, "headers">> & {
+/** Members of an upstream that say how it is reached; links read them, the fast path knows only the URL. */
+type TransportMembers =
+  | "transport"
+  | "url"
+  | "headers"
+  | "command"
+  | "args"
+  | "env"
+  | "cwd"
+  | "era"
+  | "credentials";
+
+/** An HTTP upstream whose secret header values have been read. */
+export type ResolvedUpstream = Readonly<Omit<UpstreamConfig, TransportMembers>> & {
   readonly name: string;
+  readonly url: string;
   /** The upstream's own credential; wins over everything else. */
   readonly headers: Readonly<Record<string, string>>;
 };
+
+/** What an exchange needs to know of an upstream. */
+export type Endpoint = Pick<
+  ResolvedUpstream,
+  "name" | "url" | "headers" | "timeout_ms" | "idle_timeout_ms" | "max_response_bytes"
+>;
 
 /** An exchange that did not bring a usable answer, and what that says about the call. */
 export class UpstreamFailure extends Error {
@@ -28,6 +48,10 @@ export interface UpstreamRequest {
   readonly agentHeaders?: Headers;
   readonly sessionId?: string | undefined;
   readonly protocolVersion?: string | undefined;
+  /** Headers of the modern era that repeat what stands in the body. */
+  readonly mcpHeaders?: Readonly<Record<string, string>> | undefined;
+  /** Ends the exchange when it aborts: the client has taken its request back. */
+  readonly signal?: AbortSignal | undefined;
   /** A stream that stays open may be longer than one answer. */
   readonly isLongLived?: boolean;
 }
@@ -38,6 +62,8 @@ export interface ExchangeClock {
   readonly onUpstreamTime?: ((seconds: number) => void) | undefined;
   /** Called with what the runtime said when no answer began; agents learn only a code. */
   readonly onNoAnswer?: ((upstream: string, error: unknown) => void) | undefined;
+  /** Hears whether somebody was there. */
+  readonly loads?: Pick<UpstreamLoads, "answered" | "connectFailed"> | undefined;
 }
 
 /** Trace context only; everything else an agent sends stays here. */
@@ -48,18 +74,23 @@ const SMALL_ANSWER = 64 * 1024;
 
 /** Sends one request; throws `UpstreamFailure` when no answer starts. Redirects are never followed. */
 export async function exchangeWith(
-  upstream: ResolvedUpstream,
+  upstream: Endpoint,
   request: UpstreamRequest,
   clock: ExchangeClock,
 ): Promise<Exchange> {
-  const deadline = new Deadline(upstream.timeout_ms);
+  const isLongLived = request.isLongLived === true;
+  const deadline = new Deadline(upstream.timeout_ms, isLongLived ? undefined : upstream.idle_timeout_ms);
+  const cancel = () => deadline.cancel();
   const startedMs = clock.nowMs();
   const end = () => {
     deadline.clear();
+    request.signal?.removeEventListener("abort", cancel);
     // How long a session's stream stays open says nothing about the upstream.
-    if (request.isLongLived !== true) clock.onUpstreamTime?.((clock.nowMs() - startedMs) / 1000);
+    if (!isLongLived) clock.onUpstreamTime?.((clock.nowMs() - startedMs) / 1000);
   };
   try {
+    if (request.signal?.aborted === true) cancel();
+    request.signal?.addEventListener("abort", cancel);
     const response = await fetch(upstream.url, {
       method: request.method,
       headers: upstreamHeaders(upstream, request),
@@ -67,10 +98,12 @@ export async function exchangeWith(
       redirect: "manual",
       signal: deadline.signal,
     });
-    const maxBytes = request.isLongLived === true ? Infinity : upstream.max_response_bytes;
+    clock.loads?.answered(upstream.name);
+    const maxBytes = isLongLived ? Infinity : upstream.max_response_bytes;
     return new Exchange(response, deadline, maxBytes, () => clock.nowMs() - startedMs, end);
   } catch (error) {
-    const failure = fetchFailure(error, deadline);
+    const failure = deadline.isCancelled ? cancelled() : fetchFailure(error, deadline);
+    if (failure.code === "connect_failed") clock.loads?.connectFailed(upstream.name);
     clock.onNoAnswer?.(upstream.name, error);
     end();
     throw failure;
@@ -129,7 +162,9 @@ export class Exchange {
     } catch {
       throw this.#broken();
     }
+    if (this.#deadline.isCancelled) throw cancelled(this.status);
     if (chunk === undefined) this.#end();
+    else this.#deadline.touch();
     this.#received += chunk?.length ?? 0;
     if (this.#received > this.#maxBytes) throw this.fail("upstream_failed", "response_too_large");
     return chunk;
@@ -163,6 +198,12 @@ export class Exchange {
   fail(kind: UpstreamFailure["kind"], code: string): UpstreamFailure {
     this.abort();
     return new UpstreamFailure(kind, code, this.status);
+  }
+
+  /** The client has taken its request back: what reads throws "cancelled". */
+  cancel(): void {
+    this.#deadline.cancel();
+    this.abort();
   }
 
   /** Stops reading and closes the connection. */
@@ -200,6 +241,7 @@ export class Exchange {
   }
 
   #broken(): UpstreamFailure {
+    if (this.#deadline.isCancelled) return this.fail("unknown", "cancelled");
     return this.fail("unknown", this.#deadline.hasPassed ? "timeout" : "connection_lost");
   }
 
@@ -210,14 +252,35 @@ export class Exchange {
   }
 }
 
-/** One timer from connecting to the last byte. */
+function cancelled(status?: number): UpstreamFailure {
+  return new UpstreamFailure("unknown", "cancelled", status);
+}
+
+/** One timer from connecting to the last byte, and one that each sign of life starts anew. */
 class Deadline {
   readonly #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #hasPassed = false;
+  #isCancelled = false;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #idleMs: number | undefined;
 
-  constructor(ms: number) {
+  constructor(ms: number, idleMs: number | undefined) {
+    this.#idleMs = idleMs;
     this.restart(ms);
+    this.touch();
+  }
+
+  /** The upstream has said something. */
+  touch(): void {
+    if (this.#idleMs === undefined) return;
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = setTimeout(() => this.#pass(), this.#idleMs);
+  }
+
+  #pass(): void {
+    this.#hasPassed = true;
+    this.#controller.abort();
   }
 
   get signal(): AbortSignal {
@@ -229,11 +292,18 @@ class Deadline {
   }
 
   restart(ms: number): void {
-    this.clear();
-    this.#timer = setTimeout(() => {
-      this.#hasPassed = true;
-      this.#controller.abort();
-    }, ms);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#pass(), ms);
+  }
+
+  /** Whether the client has taken its request back. */
+  get isCancelled(): boolean {
+    return this.#isCancelled;
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    this.#controller.abort();
   }
 
   abort(): void {
@@ -242,6 +312,7 @@ class Deadline {
 
   clear(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#idleTimer);
   }
 }
 
@@ -255,7 +326,7 @@ function fetchFailure(error: unknown, deadline: Deadline): UpstreamFailure {
     : new UpstreamFailure("unknown", "connection_lost");
 }
 
-function upstreamHeaders(upstream: ResolvedUpstream, request: UpstreamRequest): Headers {
+function upstreamHeaders(upstream: Endpoint, request: UpstreamRequest): Headers {
   const headers = new Headers({ "accept-encoding": "identity", "user-agent": "intentgate" });
   const forwarded = request.method === "GET" ? [...FORWARDED_HEADERS, "last-event-id"] : FORWARDED_HEADERS;
   for (const name of forwarded) {
@@ -269,6 +340,7 @@ function upstreamHeaders(upstream: ResolvedUpstream, request: UpstreamRequest): 
   if (request.body !== undefined) headers.set("content-type", "application/json");
   if (request.protocolVersion !== undefined) headers.set("mcp-protocol-version", request.protocolVersion);
   if (request.sessionId !== undefined) headers.set("mcp-session-id", request.sessionId);
+  for (const [name, value] of Object.entries(request.mcpHeaders ?? {})) headers.set(name, value);
   for (const [name, value] of Object.entries(upstream.headers)) headers.set(name, value);
   return headers;
 }

@@ -13,6 +13,7 @@ export interface UpstreamInfo {
   readonly era: ProtocolEra;
   /** The version that is spoken with it. */
   readonly protocolVersion: string;
+  /** Name and version; empty when a modern upstream does not say. */
   readonly serverInfo: JsonObject;
   readonly capabilities: JsonObject;
   readonly instructions?: string;
@@ -20,12 +21,25 @@ export interface UpstreamInfo {
 
 /** What of the client goes along with a request; a link sends nothing else about it. */
 export interface LinkClient {
-  /** Capabilities that the upstream may use towards the client: already reduced to what the gateway lets through. */
+  /**
+   * Capabilities that the upstream may use towards the client: already reduced to what the gateway lets through. Modern
+   * upstreams get them with every request; legacy ones got those of `LinkOptions` in the handshake.
+   */
   readonly capabilities: JsonObject;
   readonly clientInfo?: JsonObject;
+  /** Least level of `notifications/message` that a modern upstream may send; absent: none. */
+  readonly logLevel?: string;
   /** Trace context headers, lower-case names; on stdio they become `_meta` members. */
   readonly traceHeaders: Readonly<Record<string, string>>;
 }
+
+/** A request of a legacy upstream to the client; a rejection with `ServerRequestError` keeps code and message. */
+export type ServerRequestHook = (
+  method: string,
+  params: JsonObject,
+  /** Aborted when the upstream takes the request back, or the request that it belongs to has ended. */
+  signal: AbortSignal,
+) => Promise<JsonObject>;
 
 /** One request to an upstream. */
 export interface LinkRequest {
@@ -44,10 +58,10 @@ export interface LinkRequest {
   /** Other notifications that belong to this request, for example `notifications/message`. */
   readonly onNotification?: (method: string, params: JsonObject) => void;
   /**
-   * A request of a legacy upstream to the client (`elicitation/create`, `sampling/createMessage`, `roots/list`). Without it
-   * such requests are answered "method not found". A rejection becomes a JSON-RPC error for the upstream.
+   * `elicitation/create`, `sampling/createMessage`, `roots/list` of a legacy upstream. Without it such requests are
+   * answered "method not found".
    */
-  readonly onServerRequest?: (method: string, params: JsonObject) => Promise<JsonObject>;
+  readonly onServerRequest?: ServerRequestHook;
 }
 
 /** What a modern upstream wants to know before it goes on. */
@@ -56,26 +70,64 @@ export interface InputRequired {
   readonly requestState?: JsonValue;
 }
 
-/** The answer to a request. */
+/** A JSON-RPC error of either side. */
+export interface RpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: JsonValue;
+}
+
+/** The answer to a request. `text` is the JSON text of the result as the upstream wrote it, numbers beyond 2^53 included. */
 export type LinkAnswer =
-  | { readonly kind: "result"; readonly result: JsonObject; readonly bytes: number }
-  | { readonly kind: "input_required"; readonly result: JsonObject; readonly wanted: InputRequired }
+  | { readonly kind: "result"; readonly result: JsonObject; readonly text: string }
+  | {
+    readonly kind: "input_required";
+    readonly result: JsonObject;
+    readonly text: string;
+    readonly wanted: InputRequired;
+  }
   | {
     readonly kind: "error";
-    readonly error: { readonly code: number; readonly message: string; readonly data?: JsonValue };
+    readonly error: RpcError;
     /** The HTTP status that it came with, when that was not 200. */
     readonly status?: number;
   };
+
+/** The client's refusal of a request of the server: becomes a JSON-RPC error for the upstream. */
+export class ServerRequestError extends Error {
+  override readonly name = "ServerRequestError";
+  constructor(readonly code: number, message: string, readonly data?: JsonValue) {
+    super(message);
+  }
+}
+
+/** Which notifications that belong to no request are wanted; the members of `subscriptions/listen`. */
+export interface NotificationFilter {
+  readonly toolsListChanged?: boolean;
+  readonly promptsListChanged?: boolean;
+  readonly resourcesListChanged?: boolean;
+  /** URIs of resources. */
+  readonly resourceSubscriptions?: readonly string[];
+}
+
+/** Gets `notifications/tools/list_changed`, `…/resources/updated` and the like. */
+export type NotificationListener = (method: string, params: JsonObject) => void;
 
 /** An open connection, session or process of one upstream. */
 export interface UpstreamLink {
   readonly info: UpstreamInfo;
   /** Throws `UpstreamFailure` when there is no usable answer; a JSON-RPC error is an answer. */
   request(request: LinkRequest): Promise<LinkAnswer>;
+  /** Throws `UpstreamFailure`. On modern HTTP, which has no notifications of clients, it does nothing. */
   notify(method: string, params: JsonObject): Promise<void>;
-  /** Notifications that belong to no request (`notifications/tools/list_changed`, `…/resources/updated`); returns how to stop. */
-  onNotification(listener: (method: string, params: JsonObject) => void): () => void;
+  /**
+   * Begins to pass on notifications that belong to no request; resolves, when the upstream knows what is wanted, to how
+   * to stop. Rejects with `UpstreamFailure`, or `RangeError` when too many listen.
+   */
+  listen(filter: NotificationFilter, listener: NotificationListener): Promise<() => void>;
   /** False once the connection, session or process is gone: requests then throw, and the pool opens another. */
   isOpen(): boolean;
+  /** Resolves when the link is gone, to a word that says why: `closed` when it was us. */
+  readonly gone: Promise<string>;
   close(): Promise<void>;
 }

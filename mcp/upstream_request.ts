@@ -1,34 +1,65 @@
-/** One request of a client, sent on in the client's session with exactly the bytes that were checked. */
+/** One request of a client, sent on with exactly the bytes that were checked. */
 import type { Answer } from "./answer.ts";
 import { type Arrival, type FrontParts, notificationListener, upstreamRefusalText } from "./arrival.ts";
 import type { RequestMessage } from "./message.ts";
 import type { Forwarded } from "./port.ts";
 import { relayAnswer, type RelayPlan } from "./relay.ts";
+import { ServerRequestRelay } from "./server_requests.ts";
 import type { Session } from "./sessions.ts";
 import { type Exchange, exchangeWith, type ResolvedUpstream } from "./upstream_connection.ts";
 
-/** Where a request goes. */
+/** Where a request of a session goes. */
 export interface Destination {
   readonly upstream: ResolvedUpstream;
   readonly session: Session;
 }
 
-/** Forwards a request and relays its answer through `edit`; never throws. */
-export async function relayRequest(
+/** What is done with a request besides sending it. */
+export interface RelayOptions extends Pick<RelayPlan, "edit" | "serverRequests" | "endsWithClient"> {
+  readonly upstream: ResolvedUpstream;
+  readonly hasUpstreamSession: boolean;
+}
+
+/** Relays the answer to a request that was sent; never throws. */
+export function relayRequest(
+  parts: FrontParts,
+  arrival: Arrival,
+  message: RequestMessage,
+  { upstream, ...options }: RelayOptions,
+  sending: Promise<Exchange>,
+): Promise<Forwarded> {
+  const plan: RelayPlan = {
+    ...options,
+    id: message.id,
+    maxEventLength: upstream.max_response_bytes,
+    failed: (failure) => upstreamRefusalText(arrival, failure, message.id),
+    onNotification: notificationListener(parts, arrival),
+  };
+  return relayAnswer(sending, plan, parts.nowMs);
+}
+
+/** Forwards a request in its session and relays the answer through `edit`; never throws. */
+export function relayInSession(
   parts: FrontParts,
   arrival: Arrival,
   message: RequestMessage,
   to: Destination & { readonly edit: (answer: Answer) => string | Promise<string> },
 ): Promise<Forwarded> {
-  const plan: RelayPlan = {
-    id: message.id,
-    maxEventLength: to.upstream.max_response_bytes,
-    hasUpstreamSession: to.session.upstreamSessionId !== undefined,
-    edit: to.edit,
-    failed: (failure) => upstreamRefusalText(arrival, failure, message.id),
-    onNotification: notificationListener(parts, arrival),
-  };
-  return await relayAnswer(sendMessage(parts, arrival, message, to), plan, parts.nowMs);
+  const { upstream, session, edit } = to;
+  const hasUpstreamSession = session.upstreamSessionId !== undefined;
+  const serverRequests = serverRequestsOf(parts, arrival, upstream);
+  const options = { upstream, edit, hasUpstreamSession, serverRequests };
+  return relayRequest(parts, arrival, message, options, sendMessage(parts, arrival, message, to));
+}
+
+/** The requests of the upstream that may reach the client of this session. */
+export function serverRequestsOf(
+  parts: FrontParts,
+  arrival: Arrival,
+  upstream: ResolvedUpstream,
+): ServerRequestRelay {
+  const sessionId = arrival.request.headers.get("mcp-session-id") ?? "";
+  return new ServerRequestRelay(parts.serverRequestIds, sessionId, upstream.client_requests);
 }
 
 /** Sends a message in the upstream's session, as the bytes that came. */

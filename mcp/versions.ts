@@ -5,6 +5,9 @@ import { isJsonObject } from "../core/json.ts";
 /** What can be negotiated with `initialize`, newest first. */
 export const LEGACY_VERSIONS: readonly string[] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/** Versions of the modern era, in which every request stands alone; newest first. */
+export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
+
 /** The header's value, or what the specification says to assume without it. */
 export const ASSUMED_VERSION = "2025-03-26";
 

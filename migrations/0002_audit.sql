@@ -148,7 +148,7 @@ END $$;
 CREATE FUNCTION audit_append(
   chains text[], event_ids text[], events text[], salts bytea[], conditions text[]
 ) RETURNS TABLE (index int, status text, new_seq bigint, new_hash bytea, failed_condition int)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
   total int := cardinality(chains);
   seqs bigint[] := array_fill(NULL::bigint, ARRAY[total]);
@@ -213,6 +213,30 @@ BEGIN
   FROM unnest(chains, seqs, salts) AS u (chain, seq, salt)
   WHERE u.seq IS NOT NULL AND u.salt IS NOT NULL;
 END $$;
+
+-- Forgets the counters of blocks that expired more than an hour ago; returns how many.
+CREATE FUNCTION counters_prune() RETURNS bigint
+LANGUAGE sql SECURITY DEFINER AS $$
+  WITH removed AS (
+    DELETE FROM call_counters c WHERE c.expires_at < clock_timestamp() - interval '1 hour' RETURNING 1
+  )
+  SELECT count(*) FROM removed
+$$;
+
+-- A replica leaves only when it owes no outcome.
+CREATE FUNCTION replica_remove(removed text) RETURNS void
+LANGUAGE sql SECURITY DEFINER AS $$
+  DELETE FROM replicas r
+  WHERE r.replica_id = removed AND NOT EXISTS (SELECT FROM open_decisions o WHERE o.replica_id = removed)
+$$;
+
+-- Nobody changes, removes or empties events, and no head goes back or stays where it is with another hash.
+CREATE TRIGGER only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER only_forward BEFORE UPDATE ON audit_heads FOR EACH ROW
+WHEN (
+  NEW.chain <> OLD.chain OR NEW.seq < OLD.seq OR NEW.seq = OLD.seq AND NEW.hash <> OLD.hash
+) EXECUTE FUNCTION refuse_step_back();
+CREATE TRIGGER never_gone BEFORE DELETE OR TRUNCATE ON audit_heads EXECUTE FUNCTION refuse_step_back();
 
 -- Refusals that no tenant can be blamed for, and the tenant that always exists.
 INSERT INTO audit_heads (chain, seq, hash)

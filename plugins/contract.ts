@@ -9,7 +9,15 @@
  *
  * A throw, a timeout or a malformed verdict is a fault, and a fault blocks.
  */
-import type { Ending, Facts, ToolCall, ToolDefinition, ToolOutcome, Verdict } from "../core/call.ts";
+import type {
+  Ending,
+  Facts,
+  NamedItems,
+  ToolCall,
+  ToolDefinition,
+  ToolOutcome,
+  Verdict,
+} from "../core/call.ts";
 import type { JsonObject } from "../core/json.ts";
 
 export type {
@@ -17,6 +25,7 @@ export type {
   Ending,
   EndingKind,
   Facts,
+  NamedItems,
   Principal,
   ToolAnnotations,
   ToolCall,
@@ -38,6 +47,15 @@ export interface Check {
   /** Which of these may this principal ever use? Same rules as `run`, before arguments are known. One answer per tool. */
   lists?(
     tools: readonly ToolDefinition[],
+    facts: Facts,
+    signal: AbortSignal,
+  ): readonly boolean[] | Promise<readonly boolean[]>;
+  /**
+   * Which of these prompts (`method` is `prompts/get`, names) or resources (`resources/read`, URIs) of an upstream may this
+   * principal ever use? Same rules as `run`. One answer per name.
+   */
+  listsNames?(
+    named: NamedItems,
     facts: Facts,
     signal: AbortSignal,
   ): readonly boolean[] | Promise<readonly boolean[]>;

@@ -53,21 +53,19 @@ class WasmPolicyEngine implements PolicyEngine {
   }
 
   evaluate(input: JsonObject): PolicyResult {
-    const bytes = attempt("evaluate the policy", () => encodeInput(input));
+    const text = attempt("evaluate the policy", () => inputText(input));
     const instance = this.#instance ?? this.#create();
     // Until it has answered, the instance counts as lost: a trap can leave its heap half written.
     this.#instance = undefined;
-    const resultSet = attempt("evaluate the policy", () => instance.evaluate(bytes));
+    const resultSet = attempt("evaluate the policy", () => instance.evaluate(text));
     if (instance.memoryBytes() <= MAX_KEPT_BYTES) this.#instance = instance;
     return parsePolicyResult(resultSet);
   }
 }
 
-/** The input as UTF-8 JSON in a buffer of exactly its size, which is the form that the SDK hands on as it is. */
-function encodeInput(input: JsonObject): ArrayBuffer {
+function inputText(input: JsonObject): string {
   assertFinite(input);
-  const bytes = new TextEncoder().encode(JSON.stringify(input));
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
+  return JSON.stringify(input);
 }
 
 /** `JSON.stringify` writes null for a number that is not finite, and in Rego null is smaller than every number. */
@@ -80,7 +78,8 @@ function assertFinite(value: JsonValue | undefined): void {
       );
     }
   } else if (typeof value === "object" && value !== null) {
-    for (const member of Object.values(value)) assertFinite(member);
+    if (Array.isArray(value)) value.forEach(assertFinite);
+    else for (const name in value) assertFinite((value as JsonObject)[name]);
   }
 }
 

@@ -18,6 +18,7 @@ export function policyInput(call: ToolCall, facts: Facts): JsonObject {
       method: call.method,
       name: call.name,
       arguments: call.arguments,
+      ...(call.inputResponses === undefined ? {} : { input_responses: call.inputResponses }),
       received_at: Math.floor(call.receivedAtMs / 1000),
     },
     tool: toolOf(facts),
@@ -27,8 +28,8 @@ export function policyInput(call: ToolCall, facts: Facts): JsonObject {
 }
 
 function toolOf(facts: Facts): JsonObject {
-  const { known, annotations, description } = facts.tool ?? {};
-  return { known: known === true, annotations: annotations ?? {}, description };
+  const { known, annotations, description, pin, arguments: fit } = facts.tool ?? {};
+  return { known: known === true, annotations: annotations ?? {}, description, pin, arguments: fit };
 }
 
 function principalOfCall(facts: Facts): JsonObject {

@@ -28,7 +28,13 @@ const PRINCIPAL = {
 const FACTS: Facts = {
   principal: PRINCIPAL,
   capability: { ...PRINCIPAL, named_exactly: true },
-  tool: { known: true, annotations: { readOnlyHint: true }, description: "Pays" },
+  tool: {
+    known: true,
+    annotations: { readOnlyHint: true },
+    description: "Pays",
+    pin: { state: "pinned", digest: "v1:d" },
+    arguments: "valid",
+  },
   intent: { score: 1 },
 };
 
@@ -42,7 +48,13 @@ Deno.test("policyInput() builds the whole document", () => {
       arguments: { invoice: "INV-1", amount: 12.5 },
       received_at: 1_700_000_000,
     },
-    tool: { known: true, annotations: { readOnlyHint: true }, description: "Pays" },
+    tool: {
+      known: true,
+      annotations: { readOnlyHint: true },
+      description: "Pays",
+      pin: { state: "pinned", digest: "v1:d" },
+    arguments: "valid",
+    },
     principal: PRINCIPAL,
     facts: { capability: { ...PRINCIPAL, named_exactly: true }, intent: { score: 1 } },
   });
@@ -64,7 +76,7 @@ Deno.test("policyInput() never contains the credential", () => {
 
 Deno.test("policyInput() describes a tool that is not known", () => {
   const { tool: _, ...without } = FACTS;
-  const unknown = { known: false, annotations: {}, description: undefined };
+  const unknown = { known: false, annotations: {}, description: undefined, pin: undefined, arguments: undefined };
   assert.deepEqual(policyInput(CALL, without).tool, unknown);
   assert.deepEqual(policyInput(CALL, { ...without, tool: { known: false } }).tool, unknown);
 });

@@ -35,6 +35,8 @@ export interface AuditEvents {
   /** Events with a greater number, in order. */
   read(chain: string, afterSeq: number, limit: number): Promise<AuditRow[]>;
   openDecisions(replicaId: string, limit: number): Promise<OpenDecisionRow[]>;
+  /** Which of these decisions of a chain are open. */
+  stillOpen(chain: string, decisionIds: readonly string[]): Promise<string[]>;
   /** Forgets the counters of blocks that expired more than an hour ago; returns how many. */
   removeExpiredCounters(): Promise<number>;
 }
@@ -53,7 +55,7 @@ interface Appended {
 }
 
 export function createAuditEvents(database: Database): AuditEvents {
-  const { sql } = database;
+  const { sql, read, readEverybody } = database;
   let unanswered = 0;
   return {
     append: async (entries) => {
@@ -71,21 +73,33 @@ export function createAuditEvents(database: Database): AuditEvents {
     },
     appendIn: (tx, entries) => append(sqlOf(tx), entries),
     head: async (chain) => {
-      const [row] = await sql<{ seq: string; hash: string }[]>`
-        SELECT seq, encode(hash, 'hex') AS hash FROM audit_heads WHERE chain = ${chain}`;
+      const [row] = await read(chain, (sql) =>
+        sql<{ seq: string; hash: string }[]>`
+        SELECT seq, encode(hash, 'hex') AS hash FROM audit_heads WHERE chain = ${chain}`);
       return row === undefined ? undefined : { seq: safeInteger(row.seq), hash: row.hash };
     },
     chains: async () =>
-      (await sql<{ chain: string }[]>`SELECT chain FROM audit_heads ORDER BY chain`).map((row) => row.chain),
+      (await readEverybody((sql) => sql<{ chain: string }[]>`SELECT chain FROM audit_heads ORDER BY chain`))
+        .map((row) => row.chain),
     read: async (chain, afterSeq, limit) => {
-      const rows = await sql<{ seq: string; event: string; hash: string }[]>`
+      const rows = await read(chain, (sql) =>
+        sql<{ seq: string; event: string; hash: string }[]>`
         SELECT seq, event, encode(hash, 'hex') AS hash FROM audit_events
-        WHERE chain = ${chain} AND seq > ${afterSeq} ORDER BY seq LIMIT ${limit}`;
+        WHERE chain = ${chain} AND seq > ${afterSeq} ORDER BY seq LIMIT ${limit}`);
       return rows.map((row) => ({ seq: safeInteger(row.seq), canonical: row.event, hash: row.hash }));
     },
-    openDecisions: (replicaId, limit) => openDecisions(sql, replicaId, limit),
-    removeExpiredCounters: async () =>
-      (await sql`DELETE FROM call_counters WHERE expires_at < clock_timestamp() - interval '1 hour'`).count,
+    openDecisions: (replicaId, limit) => readEverybody((sql) => openDecisions(sql, replicaId, limit)),
+    stillOpen: async (chain, decisionIds) => {
+      const rows = await read(chain, (sql) =>
+        sql<{ decision_id: string }[]>`
+        SELECT decision_id FROM open_decisions
+        WHERE chain = ${chain} AND decision_id = ANY (${[...decisionIds]}::text[])`);
+      return rows.map((row) => row.decision_id);
+    },
+    removeExpiredCounters: async () => {
+      const [row] = await sql<{ removed: string }[]>`SELECT counters_prune() AS removed`;
+      return safeInteger(row?.removed);
+    },
   };
 }
 
@@ -120,7 +134,7 @@ function toResult(row: Appended): AppendResult {
 }
 
 async function openDecisions(
-  sql: postgres.Sql,
+  sql: postgres.ISql,
   replicaId: string,
   limit: number,
 ): Promise<OpenDecisionRow[]> {

@@ -42,6 +42,8 @@ export interface AuditTree {
   addCosignature(chain: string, size: number, witness: string, line: string): Promise<void>;
   /** Signature lines of witnesses, each ending with a line break. */
   cosignatures(chain: string, size: number): Promise<string[]>;
+  /** Events of all chains that no checkpoint covers yet, and the age of the oldest. */
+  unsigned(): Promise<{ readonly events: number; readonly ageSeconds: number }>;
   /** When an event was appended, epoch seconds. */
   appendedAt(chain: string, seq: number): Promise<number | undefined>;
   /** Raw Ed25519 public keys that have signed here, oldest first. */
@@ -61,7 +63,7 @@ interface StoredCheckpoint {
 }
 
 export function createAuditTree(database: Database): AuditTree {
-  return { ...treeReads(database), ...treeWrites(database) };
+  return { ...treeReads(database), ...treeTotals(database), ...treeWrites(database) };
 }
 
 function treeReads({ read, sql: anySql }: Database) {
@@ -111,6 +113,24 @@ function treeReads({ read, sql: anySql }: Database) {
       const rows = await anySql<{ public_key: Uint8Array }[]>`
         SELECT public_key FROM checkpoint_keys ORDER BY first_seen_at, public_key`;
       return rows.map(({ public_key }) => public_key);
+    },
+  };
+}
+
+function treeTotals({ readEverybody }: Database) {
+  return {
+    async unsigned() {
+      const [row] = await readEverybody((sql) =>
+        sql<{ events: string; age: number | null }[]>`
+        SELECT coalesce(sum(h.seq - coalesce(c.size, 0)), 0)::bigint AS events,
+          extract(epoch FROM clock_timestamp() - min(e.appended_at))::float8 AS age
+        FROM audit_heads h
+        LEFT JOIN LATERAL (
+          SELECT c.size FROM audit_checkpoints c WHERE c.chain = h.chain ORDER BY c.size DESC LIMIT 1
+        ) c ON true
+        LEFT JOIN audit_events e ON e.chain = h.chain AND e.seq = coalesce(c.size, 0) + 1`
+      );
+      return { events: safeInteger(row?.events), ageSeconds: Math.max(0, row?.age ?? 0) };
     },
   };
 }

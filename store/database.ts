@@ -5,6 +5,7 @@ import { type DatabaseUrl, parseDatabaseUrl } from "./database_url.ts";
 import { asDatabaseError, messageOf, withDeadline } from "./deadline.ts";
 import { openEmbedded } from "./embedded.ts";
 import { createTcpSockets } from "./tcp_socket.ts";
+import { readEverybody, readScoped, type ScopedQuery, type TenantNames } from "./tenant_scope.ts";
 import { asTx } from "./transaction.ts";
 
 export interface DatabaseOptions {
@@ -20,7 +21,12 @@ export interface DatabaseOptions {
 /** The database, whichever it is. */
 export interface Database {
   readonly kind: "embedded" | "postgres";
+  /** For tables without tenants and for functions; rows of tenants need `read`. */
   readonly sql: postgres.Sql;
+  /** Runs a query that sees rows of these tenants or chains only, whatever it asks for: row-level security. */
+  read<T>(tenants: TenantNames, query: ScopedQuery<T>): Promise<T>;
+  /** The same for the few queries that are about the whole installation. */
+  readEverybody<T>(query: ScopedQuery<T>): Promise<T>;
   /** Runs `work` in one transaction. Inside, only the given `Tx` may be used: anything else would wait for it. */
   transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Rejects with `database_unavailable` when the query overruns its deadline, or the connection or the query fails. */
@@ -73,6 +79,8 @@ function createDatabase(opened: Opened, defaultTimeoutMs: number): Database {
     kind,
     sql,
     deadline,
+    read: (tenants, query) => readScoped(sql, tenants, query),
+    readEverybody: (query) => readEverybody(sql, query),
     transact: (work) => transact(sql, work, onOverrun),
     ping: async () => void await deadline(sql`SELECT 1`),
     listen: async (channel, onNotify, onListening) =>

@@ -8,12 +8,15 @@ export interface DatabaseUrl {
   readonly socketFolder?: string;
   /** Without password and parameters. */
   readonly masked: string;
+  readonly user: string | undefined;
 }
 
 const EXPECTED = '"postgres://user:password@host:5432/database"';
 
-/** Reads `DATABASE_URL`. Messages never repeat the text itself, because it may contain a password in any place. */
-export function parseDatabaseUrl(text: string): DatabaseUrl {
+/** Reads `DATABASE_URL` or another `variable`. Messages never repeat the text itself, because it may contain a password in any place. */
+export function parseDatabaseUrl(text: string, variable = "DATABASE_URL"): DatabaseUrl {
+  const invalid = (got: string) =>
+    new GatewayError("config_invalid", `Cannot read ${variable}: expected ${EXPECTED}, ${got}`);
   let url: URL;
   try {
     url = new URL(text.trim());
@@ -24,15 +27,17 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
     throw invalid(`got a URL that starts with "${url.protocol}"`);
   }
   if (url.pathname.length < 2) throw invalid("got a URL without a database name");
-  const user = url.username === "" ? "" : `${url.username}${url.password === "" ? "" : ":***"}@`;
-  const masked = `${url.protocol}//${user}${url.host}${url.pathname}`;
+  let user: string | undefined;
+  try {
+    user = url.username === "" ? undefined : decodeURIComponent(url.username);
+  } catch {
+    throw invalid("got a user name with a broken % escape");
+  }
+  const shown = url.username === "" ? "" : `${url.username}${url.password === "" ? "" : ":***"}@`;
+  const masked = `${url.protocol}//${shown}${url.host}${url.pathname}`;
   const host = url.searchParams.get("host");
-  if (host === null) return { url: url.href, masked };
+  if (host === null) return { url: url.href, masked, user };
   if (!host.startsWith("/")) throw invalid(`got the parameter host="${host}", which must be a folder`);
   url.searchParams.delete("host");
-  return { url: url.href, socketFolder: host, masked: `${masked}?host=${host}` };
-}
-
-function invalid(got: string): GatewayError {
-  return new GatewayError("config_invalid", `Cannot read DATABASE_URL: expected ${EXPECTED}, ${got}`);
+  return { url: url.href, socketFolder: host, masked: `${masked}?host=${host}`, user };
 }

@@ -6,6 +6,14 @@ Deno.test("parseDatabaseUrl() masks the password and keeps the rest", () => {
   assert.equal(parsed.masked, "postgres://app:***@db.example:6432/gate");
   assert.match(parsed.url, /s3cret/);
   assert.equal(parsed.socketFolder, undefined);
+  assert.equal(parsed.user, "app");
+});
+
+Deno.test("parseDatabaseUrl() reads the user as the server will", () => {
+  assert.equal(parseDatabaseUrl("postgres://gate%2Fway@db/gate").user, "gate/way");
+  assert.equal(parseDatabaseUrl("postgres://db/gate").user, undefined);
+  const named = () => parseDatabaseUrl("nonsense", "DATABASE_MIGRATION_URL");
+  assert.throws(named, /Cannot read DATABASE_MIGRATION_URL/);
 });
 
 Deno.test("parseDatabaseUrl() understands a socket folder", () => {
@@ -23,6 +31,7 @@ Deno.test("parseDatabaseUrl() refuses what it cannot read and never repeats it",
       "postgres://app:s3cret@db",
       "postgres://app:s3cret@db/",
       "postgres://app:s3cret@db:port/gate",
+      "postgres://%s3cret@db/gate",
       "postgres://app:s3cret@db/gate?host=elsewhere",
     ]
   ) {

@@ -33,30 +33,24 @@ interface Stored {
   readonly retired_at: number | null;
 }
 
-export function createKeyFingerprints({ sql }: Database): KeyFingerprintsTable {
+export function createKeyFingerprints({ sql, readEverybody }: Database): KeyFingerprintsTable {
   return {
     register: async (tx, fingerprints) => {
-      const entries = [...fingerprints].sort(([left], [right]) => left < right ? -1 : 1); // one order: no dead-lock
-      for (const [kid, fingerprint] of entries) {
-        await sqlOf(tx)`
-          INSERT INTO key_fingerprints (kid, fingerprint) VALUES (${kid}, ${fingerprint})
-          ON CONFLICT (kid) DO NOTHING`;
-      }
+      await sqlOf(tx)`
+        SELECT key_register(${[...fingerprints.keys()]}::text[], ${[...fingerprints.values()]}::text[])`;
       return await readAll(sqlOf(tx));
     },
-    activate: async (tx, kid) => {
-      await sqlOf(tx)`
-        UPDATE key_fingerprints SET activated_at = clock_timestamp() WHERE kid = ${kid} AND activated_at IS NULL`;
-    },
+    activate: async (tx, kid) => void await sqlOf(tx)`SELECT key_activate(${kid})`,
     retire: async (tx, kid) => {
-      const updated = await sqlOf(tx)`
-        UPDATE key_fingerprints SET retired_at = clock_timestamp() WHERE kid = ${kid} AND retired_at IS NULL`;
-      return updated.count > 0;
+      const [row] = await sqlOf(tx)<{ retired: boolean }[]>`SELECT key_retire(${kid}) AS retired`;
+      return row?.retired === true;
     },
     list: () => readAll(sql),
     unexpiredTokens: async () => {
-      const rows = await sql<{ kid: string; tokens: string }[]>`
-        SELECT kid, count(*) AS tokens FROM tokens WHERE expires_at > clock_timestamp() GROUP BY kid`;
+      const rows = await readEverybody((sql) =>
+        sql<{ kid: string; tokens: string }[]>`
+        SELECT kid, count(*) AS tokens FROM tokens WHERE expires_at > clock_timestamp() GROUP BY kid`
+      );
       return new Map(rows.map((row) => [row.kid, safeInteger(row.tokens)]));
     },
   };

@@ -1,7 +1,7 @@
 import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
-import { REVOCATIONS_CHANNEL } from "./revocation_feed.ts";
 import { safeInteger } from "./safe_integer.ts";
+import { type ScopedQuery } from "./tenant_scope.ts";
 import { sqlOf } from "./transaction.ts";
 
 export interface NewKillSwitch {
@@ -45,15 +45,18 @@ interface Stored {
   readonly created_at: number;
 }
 
-export function createKillSwitches({ sql }: Database): KillSwitchesTable {
-  const select = (from: number, to: number, limit: number, tenants: readonly string[] | null) =>
-    sql<Stored[]>`
-      SELECT number, scope, tenant, value, reason, operator, extract(epoch FROM created_at)::float8 AS created_at
-      FROM kill_switches k
-      WHERE number BETWEEN ${from} AND ${to}
-        AND (${tenants}::text[] IS NULL OR tenant IS NULL OR tenant = ANY (${tenants}::text[]))
-        AND NOT EXISTS (SELECT FROM kill_switch_releases r WHERE r.kill_switch = k.number)
-      ORDER BY number LIMIT ${limit}`;
+export function createKillSwitches({ read, readEverybody }: Database): KillSwitchesTable {
+  const select = (from: number, to: number, limit: number, tenants: readonly string[] | null) => {
+    const query: ScopedQuery<Stored[]> = (sql) =>
+      sql<Stored[]>`
+        SELECT number, scope, tenant, value, reason, operator, extract(epoch FROM created_at)::float8 AS created_at
+        FROM kill_switches k
+        WHERE number BETWEEN ${from} AND ${to}
+          AND (${tenants}::text[] IS NULL OR tenant IS NULL OR tenant = ANY (${tenants}::text[]))
+          AND NOT EXISTS (SELECT FROM kill_switch_releases r WHERE r.kill_switch = k.number)
+        ORDER BY number LIMIT ${limit}`;
+    return tenants === null ? readEverybody(query) : read(tenants, query);
+  };
   return {
     engage,
     release,
@@ -66,11 +69,9 @@ export function createKillSwitches({ sql }: Database): KillSwitchesTable {
 
 async function engage(tx: Tx, killSwitch: NewKillSwitch): Promise<number> {
   const { scope, tenant = null, value = null, reason, operator } = killSwitch;
-  const number = await nextNumber(tx);
-  await sqlOf(tx)`
-    INSERT INTO kill_switches (number, scope, tenant, value, reason, operator)
-    VALUES (${number}, ${scope}, ${tenant}, ${value}, ${reason}, ${operator})`;
-  return number;
+  const [row] = await sqlOf(tx)<{ number: string }[]>`
+    SELECT kill_switch_engage(${scope}, ${tenant}, ${value}, ${reason}, ${operator}) AS number`;
+  return safeInteger(row?.number);
 }
 
 async function release(
@@ -78,22 +79,9 @@ async function release(
   killSwitch: number,
   { reason, operator }: { readonly reason: string; readonly operator: string },
 ): Promise<number | undefined> {
-  const number = await nextNumber(tx);
-  const inserted = await sqlOf(tx)`
-    INSERT INTO kill_switch_releases (number, kill_switch, reason, operator)
-    SELECT ${number}, k.number, ${reason}, ${operator} FROM kill_switches k WHERE k.number = ${killSwitch}
-    ON CONFLICT (kill_switch) DO NOTHING`;
-  if (inserted.count > 0) return number;
-  await sqlOf(tx)`UPDATE revocation_counter SET number = number - 1`; // its row is still locked: nobody saw the number
-  return undefined;
-}
-
-/** The counter's row stays locked until commit; the announcement is heard after it. */
-async function nextNumber(tx: Tx): Promise<number> {
-  const [row] = await sqlOf(tx)<{ number: string }[]>`
-    WITH counted AS (UPDATE revocation_counter SET number = number + 1 RETURNING number)
-    SELECT number, pg_notify(${REVOCATIONS_CHANNEL}, number::text) FROM counted`;
-  return safeInteger(row?.number);
+  const [row] = await sqlOf(tx)<{ number: string | null }[]>`
+    SELECT kill_switch_release(${killSwitch}, ${reason}, ${operator}) AS number`;
+  return row?.number == null ? undefined : safeInteger(row.number);
 }
 
 function toRow({ number, tenant, value, created_at: createdAt, ...row }: Stored): KillSwitchRow {

@@ -66,26 +66,20 @@ export function createOperators(database: Database): OperatorsTable {
       return rows.map(toRow);
     },
     disable: async (tx, id) => {
-      const updated = await sqlOf(tx)`
-        UPDATE operators SET disabled_at = clock_timestamp() WHERE id = ${id} AND disabled_at IS NULL`;
-      return updated.count === 1;
+      const [row] = await sqlOf(tx)<{ disabled: boolean }[]>`SELECT operator_disable(${id}) AS disabled`;
+      return row?.disabled === true;
     },
   };
 }
 
 async function insert(tx: Tx, operator: NewOperator): Promise<number | undefined> {
   const tenants = operator.tenants === "*" ? null : [...operator.tenants];
-  const [row] = await sqlOf(tx)<{ expires_at: number }[]>`
-    INSERT INTO operators AS o (id, token_sha256, role, tenants, expires_at, created_by)
-    VALUES (${operator.id}, ${operator.tokenSha256}, ${operator.role}, ${tenants}::text[],
-      date_trunc('second', clock_timestamp() + make_interval(secs => ${operator.ttlSeconds})), ${operator.createdBy})
-    ON CONFLICT (id) DO UPDATE
-      SET token_sha256 = excluded.token_sha256, role = excluded.role, tenants = excluded.tenants,
-        expires_at = excluded.expires_at, created_at = clock_timestamp(), created_by = excluded.created_by,
-        disabled_at = NULL
-      WHERE o.disabled_at IS NOT NULL OR o.expires_at <= clock_timestamp()
-    RETURNING extract(epoch FROM expires_at)::float8 AS expires_at`;
-  return row?.expires_at;
+  const [row] = await sqlOf(tx)<{ expires_at: number | null }[]>`
+    SELECT extract(epoch FROM operator_create(
+      ${operator.id}, ${operator.tokenSha256}, ${operator.role}, ${tenants}::text[], ${operator.ttlSeconds},
+      ${operator.createdBy}
+    ))::float8 AS expires_at`;
+  return row?.expires_at ?? undefined;
 }
 
 function toRow(stored: Stored): OperatorRow {

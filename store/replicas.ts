@@ -23,6 +23,7 @@ export interface ReplicasTable {
   /** Ends the lease of every other replica; for the embedded database, which one process uses at a time. */
   endAllExcept(replicaId: string): Promise<void>;
   expired(): Promise<string[]>;
+  /** Removes it, unless outcomes of its calls are still to be written. */
   remove(replicaId: string): Promise<void>;
   list(): Promise<ReplicaRow[]>;
 }
@@ -39,17 +40,15 @@ export function createReplicas(database: Database): ReplicasTable {
   const { sql } = database;
   return {
     register: async (replicaId, { version, configDigest, leaseSeconds }) => {
-      await sql`
-        INSERT INTO replicas (replica_id, lease_until, version, config_digest)
-        VALUES (${replicaId}, clock_timestamp() + make_interval(secs => ${leaseSeconds}), ${version}, ${configDigest})`;
+      await sql`SELECT replica_register(${replicaId}, ${version}, ${configDigest}, ${leaseSeconds})`;
     },
     renew: async (replicaId, leaseSeconds) => {
-      const updated = await sql`
-        UPDATE replicas SET lease_until = clock_timestamp() + make_interval(secs => ${leaseSeconds})
-        WHERE replica_id = ${replicaId}`;
-      return updated.count === 1;
+      const [row] = await sql<{ renewed: boolean }[]>`
+        SELECT replica_renew(${replicaId}, ${leaseSeconds}) AS renewed`;
+      return row?.renewed === true;
     },
     endAllExcept: async (replicaId) => {
+      // No function: the run-time role of a server must not end the leases of others.
       await sql`
         UPDATE replicas SET lease_until = least(lease_until, clock_timestamp()) WHERE replica_id <> ${replicaId}`;
     },
@@ -58,7 +57,7 @@ export function createReplicas(database: Database): ReplicasTable {
         SELECT replica_id FROM replicas WHERE lease_until <= clock_timestamp() ORDER BY replica_id`;
       return rows.map((row) => row.replica_id);
     },
-    remove: async (replicaId) => void await sql`DELETE FROM replicas WHERE replica_id = ${replicaId}`,
+    remove: async (replicaId) => void await sql`SELECT replica_remove(${replicaId})`,
     list: async () => {
       const rows = await sql<Stored[]>`
         SELECT replica_id, extract(epoch FROM started_at)::float8 AS started_at,

@@ -4,7 +4,7 @@ import type { KillSwitchRow } from "./kill_switches.ts";
 import type { NewRevocation, RevocationKind } from "./revocations.ts";
 import { safeInteger } from "./safe_integer.ts";
 
-/** Channel on which the number of a new row is announced when it commits. */
+/** Channel on which the number of a new row is announced when it commits; the function `feed_next` names it too. */
 export const REVOCATIONS_CHANNEL = "intentgate_revocations";
 
 /** One row of the feed. */
@@ -49,14 +49,15 @@ interface Stored {
   readonly created_at: number;
 }
 
-export function createRevocationFeedTable({ sql }: Database): RevocationFeedTable {
+export function createRevocationFeedTable({ sql, readEverybody }: Database): RevocationFeedTable {
   return {
     readCounter: async () => {
       const [row] = await sql<{ number: string }[]>`SELECT number FROM revocation_counter`;
       return safeInteger(row?.number);
     },
     readAfter: async (number, limit) => {
-      const rows = await sql<Stored[]>`
+      const rows = await readEverybody((sql) =>
+        sql<Stored[]>`
         SELECT number, 'revoke' AS effect, tenant, kind, value, extract(epoch FROM before)::float8 AS before,
           NULL::bigint AS releases, reason, operator, extract(epoch FROM created_at)::float8 AS created_at
         FROM revocations WHERE number > ${number}
@@ -68,7 +69,8 @@ export function createRevocationFeedTable({ sql }: Database): RevocationFeedTabl
         SELECT number, 'release', NULL, NULL, NULL, NULL, kill_switch, reason, operator,
           extract(epoch FROM created_at)::float8
         FROM kill_switch_releases WHERE number > ${number}
-        ORDER BY number LIMIT ${limit}`;
+        ORDER BY number LIMIT ${limit}`
+      );
       return rows.map(toRow);
     },
   };

@@ -3,7 +3,7 @@ import type { Database } from "./database.ts";
 import { safeInteger } from "./safe_integer.ts";
 import { sqlOf } from "./transaction.ts";
 
-/** Channel on which a new settings version is announced when it commits. */
+/** Channel on which a new settings version is announced when it commits; the function `settings_raise` names it too. */
 export const SETTINGS_CHANNEL = "intentgate_settings";
 
 /** Version of all settings together, in the only row of the table `installation`. */
@@ -14,8 +14,6 @@ export async function readSettingsVersion({ sql }: Database): Promise<number> {
 
 /** Raises the version by one and announces it at commit. Holds the row of `installation` until the transaction ends. */
 export async function raiseSettingsVersion(tx: Tx): Promise<number> {
-  const [row] = await sqlOf(tx)<{ version: string }[]>`
-    WITH raised AS (UPDATE installation SET settings_version = settings_version + 1 RETURNING settings_version)
-    SELECT settings_version AS version, pg_notify(${SETTINGS_CHANNEL}, settings_version::text) FROM raised`;
+  const [row] = await sqlOf(tx)<{ version: string }[]>`SELECT settings_raise() AS version`;
   return safeInteger(row?.version);
 }

@@ -3,7 +3,7 @@ import type { JsonObject } from "../core/json.ts";
 import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
 import { safeInteger } from "./safe_integer.ts";
-import { raiseSettingsVersion } from "./settings.ts";
+import { readScopedIn, type ScopedQuery } from "./tenant_scope.ts";
 import { sqlOf } from "./transaction.ts";
 
 /** One tenant. `createdAt` in epoch seconds. */
@@ -39,47 +39,49 @@ interface Stored {
   readonly created_at: number;
 }
 
-export function createTenants({ sql }: Database): TenantsTable {
+export function createTenants({ read, readEverybody }: Database): TenantsTable {
   return {
     create,
     ensure: async (tx, name) => await create(tx, name, {}) !== undefined,
     update,
-    exists: async (name) => (await sql`SELECT 1 FROM tenants WHERE name = ${name}`).length > 0,
+    exists: async (name) =>
+      (await read(name, (sql) => sql`SELECT 1 FROM tenants WHERE name = ${name}`)).length > 0,
     find: async (name) => {
-      const [row] = await sql<Stored[]>`SELECT ${columns(sql)} FROM tenants WHERE name = ${name}`;
+      const [row] = await read(
+        name,
+        (sql) => sql<Stored[]>`SELECT ${columns(sql)} FROM tenants WHERE name = ${name}`,
+      );
       return row === undefined ? undefined : toRow(row);
     },
     known: async (tx, names) => {
-      const rows = await sqlOf(tx)<{ name: string }[]>`
-        SELECT name FROM tenants WHERE name = ANY (${[...names]}::text[])`;
+      const rows = await readScopedIn(
+        tx,
+        names,
+        (sql) => sql<{ name: string }[]>`SELECT name FROM tenants WHERE name = ANY (${[...names]}::text[])`,
+      );
       return rows.map((row) => row.name);
     },
     list: async () =>
-      (await sql<{ name: string }[]>`SELECT name FROM tenants ORDER BY name`).map((row) => row.name),
+      (await readEverybody((sql) => sql<{ name: string }[]>`SELECT name FROM tenants ORDER BY name`))
+        .map((row) => row.name),
     page: async (afterName, limit, only) => {
       const names = only === undefined ? null : [...only];
-      const rows = await sql<Stored[]>`
-        SELECT ${columns(sql)} FROM tenants
-        WHERE name > ${afterName} AND (${names}::text[] IS NULL OR name = ANY (${names}::text[]))
-        ORDER BY name LIMIT ${limit}`;
-      return rows.map(toRow);
+      const query: ScopedQuery<Stored[]> = (sql) =>
+        sql<Stored[]>`
+          SELECT ${columns(sql)} FROM tenants
+          WHERE name > ${afterName} AND (${names}::text[] IS NULL OR name = ANY (${names}::text[]))
+          ORDER BY name LIMIT ${limit}`;
+      return (await (names === null ? readEverybody(query) : read(names, query))).map(toRow);
     },
   };
 }
 
-/** Locks the installation's row before it inserts, as every change of settings does: two of them cannot dead-lock. */
 async function create(tx: Tx, name: string, settings: JsonObject): Promise<TenantRow | undefined> {
   const sql = sqlOf(tx);
-  if ((await sql`SELECT 1 FROM tenants WHERE name = ${name}`).length > 0) return undefined;
-  const version = await raiseSettingsVersion(tx);
-  const [row] = await sql<Stored[]>`
-    INSERT INTO tenants (name, settings, settings_version) VALUES (${name}, ${sql.json(settings)}, ${version})
-    ON CONFLICT (name) DO NOTHING RETURNING ${columns(sql)}`;
-  if (row === undefined) return undefined;
-  await sql`
-    INSERT INTO audit_heads (chain, seq, hash)
-    SELECT ${name}::text, 0, audit_genesis(log_id, ${name}::text) FROM installation`;
-  return toRow(row);
+  const [row] = await sql<Stored[]>`SELECT ${columns(sql)} FROM tenant_create(${name}, ${
+    sql.json(settings)
+  })`;
+  return row === undefined ? undefined : toRow(row);
 }
 
 async function update(
@@ -89,10 +91,8 @@ async function update(
   settings: JsonObject,
 ): Promise<TenantRow | undefined> {
   const sql = sqlOf(tx);
-  const raised = await raiseSettingsVersion(tx);
   const [row] = await sql<Stored[]>`
-    UPDATE tenants SET settings = ${sql.json(settings)}, settings_version = ${raised}
-    WHERE name = ${name} AND settings_version = ${version} RETURNING ${columns(sql)}`;
+    SELECT ${columns(sql)} FROM tenant_set(${name}, ${version}, ${sql.json(settings)})`;
   return row === undefined ? undefined : toRow(row);
 }
 

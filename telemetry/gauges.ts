@@ -7,8 +7,17 @@ export interface MetricGauges {
   readonly refusedAttemptsQueue: number;
   readonly callsInFlight: number;
   readonly openStreams: number;
+  readonly connections: number;
+  readonly requestsReading: number;
+  readonly requestsDeciding: number;
+  readonly requestsForwarded: number;
   readonly revocationAgeSeconds: number;
   readonly killSwitchesEngaged: number;
+  /** Epoch seconds, 0 before the first. */
+  readonly auditVerifiedAt: number;
+  readonly auditBrokenChains: number;
+  readonly auditUnsignedEvents: number;
+  readonly auditUnsignedAgeSeconds: number;
   readonly leaseRemainingSeconds: number;
   readonly settingsVersion: number;
   readonly cpuSeconds: number;
@@ -34,6 +43,27 @@ export const GAUGES: readonly GaugeText[] = [
     value: (gauges) => gauges.openStreams,
   },
   {
+    name: "intentgate_connections",
+    help:
+      "Connections to the listeners; 0 where they cannot be counted (other systems than Linux with glibc).",
+    value: (gauges) => gauges.connections,
+  },
+  {
+    name: "intentgate_requests_reading",
+    help: "Requests of agents whose body is on its way.",
+    value: (gauges) => gauges.requestsReading,
+  },
+  {
+    name: "intentgate_requests_deciding",
+    help: "Requests of agents that are being decided (at most max_concurrent_decisions) or wait for that.",
+    value: (gauges) => gauges.requestsDeciding,
+  },
+  {
+    name: "intentgate_requests_forwarded",
+    help: "Requests of agents that wait for an upstream; at its max_concurrent others are refused.",
+    value: (gauges) => gauges.requestsForwarded,
+  },
+  {
     name: "intentgate_audit_queue_events",
     help: "Events that wait for a batch; 20,000 may, then calls are refused.",
     value: (gauges) => gauges.auditQueue,
@@ -42,6 +72,26 @@ export const GAUGES: readonly GaugeText[] = [
     name: "intentgate_refused_attempts_queue_events",
     help: "Kinds of refused attempts, each with its count, that wait to be recorded.",
     value: (gauges) => gauges.refusedAttemptsQueue,
+  },
+  {
+    name: "intentgate_audit_verify_last_ok_timestamp_seconds",
+    help: "When this replica last found all audit chains whole, since the epoch; 0 before the first time.",
+    value: (gauges) => gauges.auditVerifiedAt,
+  },
+  {
+    name: "intentgate_audit_broken_chains",
+    help: "Audit chains that the last verification in the background found broken.",
+    value: (gauges) => gauges.auditBrokenChains,
+  },
+  {
+    name: "intentgate_audit_unsigned_events",
+    help: "Events of all chains that no signed checkpoint covers yet.",
+    value: (gauges) => gauges.auditUnsignedEvents,
+  },
+  {
+    name: "intentgate_audit_unsigned_age_seconds",
+    help: "Age of the oldest of them.",
+    value: (gauges) => gauges.auditUnsignedAgeSeconds,
   },
   {
     name: "intentgate_revocation_age_seconds",

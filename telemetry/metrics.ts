@@ -30,6 +30,11 @@ const ATTEMPT_CODES: ReadonlySet<string> = new Set([
 ]);
 const OUTCOMES: readonly EndingKind[] = ["ok", "tool_error", "upstream_failed", "unknown", "not_forwarded"];
 
+const OVERLOADS = [
+  ...["reading", "deciding", "large_bodies", "streams"],
+  ...["upstream_busy", "upstream_unavailable"],
+];
+
 export interface Metrics {
   /** One decision: `allow`, `block` or `escalate`, and the check that ended it (`none` for an allow). */
   decision(decision: string, check: string): void;
@@ -38,11 +43,21 @@ export interface Metrics {
   outcome(kind: EndingKind, count?: number): void;
   revocationLookup(result: "clear" | "revoked" | "stale"): void;
   refusedAttempt(code: string): void;
+  /** A request or call refused because too much is under way; `reason` names the bound. */
+  overload(reason: string): void;
   auditBatch(size: number, seconds: number): void;
   auditFailure(): void;
+  /** A checkpoint that was not signed, by why (`SignRefusal`). */
+  checkpointRefusal(code: string): void;
+  /** A structured result that does not fit its schema: `reported` or `withheld`. */
+  unfitResult(answer: string): void;
+  /** What readings changed in the pins of tools: `trusted`, `differing`, `settled` or `missing`. */
+  toolPins(change: string, count: number): void;
   /** A part of the path of a call threw or overran; `part` is a check's name or one of the gateway's own parts. */
   fault(part: string): void;
   databaseError(operation: "query" | "transaction"): void;
+  /** Connections ended because they were idle, slow or too many. */
+  closedConnections(reason: string, count: number): void;
   eventLoopLag(seconds: number): void;
   logLine(level: string): void;
   setInfo(info: MetricInfo): void;
@@ -137,6 +152,27 @@ function callMetrics(counter: MakeCounter, histogram: MakeHistogram) {
     help: "Requests refused before a token verified.",
     labels: { code: "code of the refusal, `other` for one of an external check" },
   }).declare(...[...UNAUTHENTICATED_CODES].map((code) => [code] as const));
+  const overloads = counter({
+    name: "intentgate_overload_refusals_total",
+    help: "Requests and calls refused because too much was under way, or an upstream could not be reached.",
+    labels: {
+      reason:
+        "the bound: `reading`, `deciding`, `large_bodies`, `streams`, `upstream_busy`, `upstream_unavailable`",
+    },
+  }).declare(...OVERLOADS.map((reason) => [reason] as const));
+  const unfit = counter({
+    name: "intentgate_unfit_results_total",
+    help: "Structured results that do not fit the tool's output schema.",
+    labels: { answer: "`reported`: the agent got it, or `withheld`" },
+  }).declare(["reported"], ["withheld"]);
+  const pins = counter({
+    name: "intentgate_tool_pins_total",
+    help: "What readings of the upstreams' tools changed in their pins, by the replica that recorded it.",
+    labels: {
+      change:
+        "`trusted`, `differing` (a changed or new tool), `settled` (the pinned definition again), `missing`",
+    },
+  }).declare(...["trusted", "differing", "settled", "missing"].map((change) => [change] as const));
   const lookups = counter({
     name: "intentgate_revocation_lookups_total",
     help: "Revocation lookups.",
@@ -160,6 +196,9 @@ function callMetrics(counter: MakeCounter, histogram: MakeHistogram) {
     decision: (decision: string, check: string) => decisions.at(decision, check).increase(),
     stage: (check: string, verdict: string, seconds: number) => stages.at(check, verdict).observe(seconds),
     refusedAttempt: (code: string) => attempts.at(ATTEMPT_CODES.has(code) ? code : "other").increase(),
+    overload: (reason: string) => overloads.at(reason).increase(),
+    unfitResult: (answer: string) => unfit.at(answer).increase(),
+    toolPins: (change: string, count: number) => pins.at(change).increase(count),
     revocationLookup: (result: string) => lookups.at(result).increase(),
     upstream: (seconds: number) => upstream.at().observe(seconds),
     outcome: (kind: EndingKind, count = 1) => outcomes.at(kind).increase(count),
@@ -181,11 +220,22 @@ function processMetrics(counter: MakeCounter, histogram: MakeHistogram) {
     name: "intentgate_audit_failures_total",
     help: "Calls refused because their decision could not be recorded.",
   });
+  const refusals = counter({
+    name: "intentgate_checkpoint_refusals_total",
+    help:
+      "Chains whose checkpoint this replica began to refuse to sign: the record is not what was signed before.",
+    labels: { code: "`rolled_back`, `forked`, `tiles_damaged`, `events_missing` or `unreadable`" },
+  }).declare(["rolled_back"], ["forked"], ["tiles_damaged"], ["events_missing"], ["unreadable"]);
   const databaseErrors = counter({
     name: "intentgate_database_errors_total",
     help: "Failures of the database: refused, lost or over the deadline.",
     labels: { operation: "`query` or `transaction`" },
   }).declare(["query"], ["transaction"]);
+  const closed = counter({
+    name: "intentgate_closed_connections_total",
+    help: "Connections to the listeners that the gateway ended.",
+    labels: { reason: "`slow_headers`, `silent`, `too_many` or `too_many_of_address`" },
+  }).declare(["slow_headers"], ["silent"], ["too_many"], ["too_many_of_address"]);
   const lag = histogram({
     name: "intentgate_event_loop_lag_seconds",
     help: "How late a timer of 100 ms ran.",
@@ -201,7 +251,9 @@ function processMetrics(counter: MakeCounter, histogram: MakeHistogram) {
       commit.at().observe(seconds);
     },
     auditFailure: () => failures.at().increase(),
+    checkpointRefusal: (code: string) => refusals.at(code).increase(),
     databaseError: (operation: string) => databaseErrors.at(operation).increase(),
+    closedConnections: (reason: string, count: number) => closed.at(reason).increase(count),
     eventLoopLag: (seconds: number) => lag.at().observe(seconds),
     logLine: (level: string) => logLines.at(level).increase(),
   };

@@ -15,7 +15,9 @@ function used(): Metrics {
       revocationAgeSeconds: 0.5,
     },
     ...{
+      ...{ auditVerifiedAt: 13, auditBrokenChains: 14, auditUnsignedEvents: 15, auditUnsignedAgeSeconds: 16 },
       leaseRemainingSeconds: 12,
+      ...{ connections: 4, requestsReading: 1, requestsDeciding: 2, requestsForwarded: 3 },
       killSwitchesEngaged: 11,
       settingsVersion: 7,
       cpuSeconds: 8,
@@ -32,10 +34,15 @@ function used(): Metrics {
   metrics.refusedAttempt("invalid_token");
   metrics.auditBatch(3, 0.002);
   metrics.auditFailure();
+  metrics.checkpointRefusal("forked");
+  metrics.overload("deciding");
+  metrics.closedConnections("slow_headers", 2);
   metrics.fault("policy");
   metrics.databaseError("transaction");
   metrics.eventLoopLag(0.003);
   metrics.logLine("error");
+  metrics.toolPins("differing", 2);
+  metrics.unfitResult("withheld");
   return metrics;
 }
 
@@ -73,7 +80,20 @@ Deno.test("render() is an exposition that reads back, with every count where it 
     ["intentgate_revocation_age_seconds", {}, 0.5],
     ["intentgate_kill_switches_engaged", {}, 11],
     ["intentgate_lease_remaining_seconds", {}, 12],
+    ["intentgate_audit_verify_last_ok_timestamp_seconds", {}, 13],
+    ["intentgate_audit_broken_chains", {}, 14],
+    ["intentgate_audit_unsigned_events", {}, 15],
+    ["intentgate_audit_unsigned_age_seconds", {}, 16],
+    ["intentgate_checkpoint_refusals_total", { code: "forked" }, 1],
     ["intentgate_settings_version", {}, 7],
+    ["intentgate_unfit_results_total", { answer: "withheld" }, 1],
+    ["intentgate_tool_pins_total", { change: "differing" }, 2],
+    ["intentgate_overload_refusals_total", { reason: "deciding" }, 1],
+    ["intentgate_closed_connections_total", { reason: "slow_headers" }, 2],
+    ["intentgate_connections", {}, 4],
+    ["intentgate_requests_reading", {}, 1],
+    ["intentgate_requests_deciding", {}, 2],
+    ["intentgate_requests_forwarded", {}, 3],
     ["process_cpu_seconds_total", {}, 8],
     ["process_resident_memory_bytes", {}, 9],
     ["process_start_time_seconds", {}, 10],
@@ -94,8 +114,13 @@ Deno.test("every metric says what it is, and is named as Prometheus wants it", (
   const unitless = [
     "intentgate_calls_in_flight",
     "intentgate_open_streams",
+    "intentgate_connections",
+    "intentgate_requests_reading",
+    "intentgate_requests_deciding",
+    "intentgate_requests_forwarded",
     "intentgate_settings_version",
     "intentgate_kill_switches_engaged",
+    "intentgate_audit_broken_chains",
   ];
   for (const { name, help, type, labels = {} } of createMetrics().families) {
     assert.match(name, /^(intentgate|process)(_[a-z]+)+$/);
@@ -144,7 +169,12 @@ Deno.test("render() reads all gauges of one scrape at the same moment, and an ag
     },
     ...{
       revocationAgeSeconds: Infinity,
+      auditVerifiedAt: 0,
+      auditBrokenChains: 0,
+      auditUnsignedEvents: 0,
+      auditUnsignedAgeSeconds: 0,
       leaseRemainingSeconds: -3,
+      ...{ connections: 0, requestsReading: 0, requestsDeciding: 0, requestsForwarded: 0 },
       killSwitchesEngaged: 0,
       cpuSeconds: 1,
       residentBytes: 1,

@@ -43,6 +43,7 @@ export async function judgeEffects(
   const claimed = new Map<string, number>();
   const told = new Map(load.answered.map((call) => [call.n, call]));
   for (const { n, result, decisionId } of load.answered) {
+    if (result === "overloaded") continue; // refused at the door: there is no decision, and below no effect
     assert.ok(decisionId !== undefined, `call ${n} was answered ${result} without a decision id`);
     const allow = allows.get(decisionId);
     if (UNRECORDED.has(result) || refused.has(decisionId)) continue;

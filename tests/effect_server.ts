@@ -19,6 +19,9 @@ export interface EffectServer {
   readonly lastHeaders: Headers | undefined;
   /** Body of the latest call, as it came. */
   readonly lastBody: string | undefined;
+  /** From now on calls wait, their effect done, until `release`. */
+  hold(): void;
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -33,16 +36,15 @@ const TOOLS: Readonly<Record<string, Behaviour>> = {
   www_authenticate: "www_authenticate",
 };
 
-/** Starts it on a free loopback port. Its `count` takes `{n}`; every tool claims to be read-only. */
-export function startEffectServer(): EffectServer {
+/** Starts it on a loopback port, by default a free one. Its `count` takes `{n}`; every tool claims to be read-only. */
+export function startEffectServer(port = 0): EffectServer {
   const effects: number[] = [];
+  let held = Promise.resolve();
+  let release = () => {};
   const state: { headers?: Headers; body?: string } = {};
   const abort = new AbortController();
   const server = Deno.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    signal: abort.signal,
-    onListen: () => {},
+    ...{ hostname: "127.0.0.1", port, signal: abort.signal, onListen: () => {} },
   }, async (request) => {
     if (new URL(request.url).pathname === "/elsewhere") {
       effects.push(-1);
@@ -56,6 +58,7 @@ export function startEffectServer(): EffectServer {
     state.headers = request.headers;
     state.body = body;
     effects.push(message.params.arguments?.n ?? 0);
+    await held;
     return await behave(TOOLS[message.params.name] ?? "answer", message.id);
   });
   return {
@@ -67,6 +70,11 @@ export function startEffectServer(): EffectServer {
     get lastBody() {
       return state.body;
     },
+    hold: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      [held, release] = [promise, resolve];
+    },
+    release: () => release(),
     close: async () => {
       abort.abort();
       await server.finished;

@@ -7,6 +7,8 @@ export interface GatewayOptions {
   readonly config?: JsonObject;
   /** Absent: the embedded database. */
   readonly databaseUrl?: string;
+  /** Absent: one role migrates and serves. */
+  readonly migrationUrl?: string;
   /** Absent: a fresh folder, removed by `stop` and `kill`. Give one to start again on the same data. */
   readonly dataDir?: string;
   /** Absent: a free port of 127.0.0.1. */
@@ -180,6 +182,9 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   const adminListen = options.adminPort === undefined ? undefined : `127.0.0.1:${options.adminPort}`;
   if (adminListen !== undefined) Object.assign(env, { INTENTGATE_ADMIN_LISTEN: adminListen });
   if (options.databaseUrl !== undefined) Object.assign(env, { DATABASE_URL: options.databaseUrl });
+  if (options.migrationUrl !== undefined) {
+    Object.assign(env, { DATABASE_MIGRATION_URL: options.migrationUrl });
+  }
   if (options.config !== undefined) {
     await Deno.writeTextFile(`${scratch}/config.json`, JSON.stringify(options.config));
     Object.assign(env, { INTENTGATE_CONFIG: `${scratch}/config.json` });
@@ -228,7 +233,7 @@ export function freePort(): number {
 function cleanEnvironment(): Record<string, string> {
   const entries = Object.entries(Deno.env.toObject());
   return Object.fromEntries(
-    entries.filter(([name]) => !name.startsWith("INTENTGATE_") && name !== "DATABASE_URL"),
+    entries.filter(([name]) => !name.startsWith("INTENTGATE_") && !name.startsWith("DATABASE_")),
   );
 }
 

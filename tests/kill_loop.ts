@@ -1,12 +1,14 @@
 /** Kills the gateway and PostgreSQL in turn while calls keep coming, then settles the accounts. */
 import assert from "node:assert/strict";
+import { verifyExport } from "../audit/export/verify_export.ts";
+import { parseVerifierKey } from "../audit/signed_note.ts";
 import { Agent } from "./agent.ts";
 import { type ConstantLoad, type LoadReport, startLoad } from "./constant_load.ts";
 import { judgeEffects } from "./effect_ledger.ts";
 import { startEffectServer } from "./effect_server.ts";
 import { freePort, type GatewayProcess, startGateway } from "./gateway_process.ts";
 import type { DatabaseFixture } from "./integration/databases.ts";
-import { eventually, verdict } from "./integration/gateways.ts";
+import { eventually, urlsOf, verdict } from "./integration/gateways.ts";
 import type { PostgresCluster } from "./integration/postgres_cluster.ts";
 
 export interface KillLoopOptions {
@@ -32,14 +34,16 @@ export async function runKillLoop(
   const startAgain = () =>
     startGateway({
       ...{ port, dataDir: fixture.dataDir, config: { upstreams: { effects: { url: upstream.url } } } },
-      ...(fixture.databaseUrl === undefined ? {} : { databaseUrl: fixture.databaseUrl }),
+      ...urlsOf(fixture),
     });
   let gateway = await startAgain();
+  let held: string | undefined;
   try {
     const { token } = await gateway.mint({ tenant: "default", agent: "a", ttl_seconds: 3_600 });
     const load = startLoad(await Agent.connect(gateway.url, "effects", token), options.ratePerSecond);
     for (let round = 0; round < options.rounds; round++) {
       await moreOk(load, options.okCallsPerRound, `round ${round}`);
+      held = await evidenceHolds(gateway, held);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 300));
       if (round % 2 === 0) {
         await gateway.kill();
@@ -50,6 +54,7 @@ export async function runKillLoop(
       }
     }
     await moreOk(load, options.okCallsPerRound, "after the last round");
+    await evidenceHolds(gateway, held);
     return await settle(fixture, gateway, upstream.effects, await load.stop(), options);
   } finally {
     await gateway.stop();
@@ -61,6 +66,22 @@ async function moreOk(load: ConstantLoad, count: number, when: string): Promise<
   const before = load.answered.length;
   const served = () => load.answered.slice(before).filter(({ result }) => result === "ok").length >= count;
   await eventually(served, `${count} answers ${when}`, RECOVERY_TIMEOUT_MS);
+}
+
+/** Verifies the record, exports it, and checks the export against the checkpoint of the round before; returns the new one. */
+async function evidenceHolds(gateway: GatewayProcess, held: string | undefined): Promise<string> {
+  const get = (path: string) => gateway.api("GET", `/api/v1/audit/${path}`);
+  assert.equal(await verdict(gateway, "default"), "verified");
+  const { keys } = await (await get("log/default")).json();
+  const size = held === undefined ? undefined : held.split("\n")[1];
+  const exported = await get(`export?tenant=default${size === undefined ? "" : `&since_size=${size}`}`);
+  const report = await verifyExport(exported.body ?? assert.fail(), {
+    keys: keys.map(parseVerifierKey),
+    ...(held === undefined ? {} : { checkpoint: held }),
+  });
+  assert.equal(report.verdict, "verified", JSON.stringify(report));
+  assert.ok(report.events > 0);
+  return await (await get("log/default/checkpoint")).text();
 }
 
 async function settle(

@@ -151,7 +151,7 @@ export const ALL_SUITES: readonly Suite[] = [
   ...QUICK_SUITES,
   tests("integration, embedded database and PostgreSQL", ["tests/integration"]),
   tests("attacks", ["tests/attacks"], ["--parallel"]),
-  tests("conformance clients", ["tests/conformance"]),
+  tests("conformance: published suite and clients of others", ["tests/conformance"]),
   compiledBinary,
   onDeno26,
 ];

@@ -1,23 +1,13 @@
 import * as z from "zod";
-import { INSTALLATION_CHAIN, UNVERIFIED_CHAIN } from "../../core/audit_entry.ts";
-import { tenantName } from "../../core/config.ts";
+import { chainName, note, seq, sha256 } from "./audit_words.ts";
 import { routeSpec } from "./route.ts";
 import { page, pageQuery, seconds, UNKNOWN_TENANT } from "./words.ts";
-
-/** Chains that are no tenant's. */
-export const INSTALLATION_CHAINS = [UNVERIFIED_CHAIN, INSTALLATION_CHAIN] as const;
-
-const chainName = z.union([tenantName, z.enum(INSTALLATION_CHAINS)])
-  .describe("A tenant, `~unverified` for refused attempts, or `~installation` for changes to operators.");
-const hash = z.string().regex(/^[0-9a-f]{64}$/).describe("SHA-256 in hex.");
-const seq = z.int().min(0);
-const note = z.string().min(1).max(16_384);
 
 /** The audit chains. */
 export const AUDIT_ROUTES = {
   events: routeSpec({
     id: "listAuditEvents",
-    ...{ method: "GET", path: "/audit/events", access: { role: "viewer", scope: "tenant" } },
+    ...{ method: "GET", path: "/audit/events", access: { role: "auditor", scope: "tenant" } },
     summary: "Read a chain in order",
     query: pageQuery(seq, { tenant: chainName.default("default") }),
     answer: {
@@ -25,7 +15,11 @@ export const AUDIT_ROUTES = {
       description: "One page, in the order of the chain.",
       schema: page(
         "events",
-        z.strictObject({ seq, hash, event: z.looseObject({}).describe("An OCSF event, see audit.md.") }),
+        z.strictObject({
+          seq,
+          hash: sha256,
+          event: z.looseObject({}).describe("An OCSF event, see audit.md."),
+        }),
         seq,
       ).extend({ tenant: chainName }),
     },
@@ -33,7 +27,7 @@ export const AUDIT_ROUTES = {
   }),
   verify: routeSpec({
     id: "verifyAuditChain",
-    ...{ method: "GET", path: "/audit/verify", access: { role: "viewer", scope: "tenant" } },
+    ...{ method: "GET", path: "/audit/verify", access: { role: "auditor", scope: "tenant" } },
     summary: "Recompute a chain from its beginning",
     query: z.strictObject({
       tenant: chainName,
@@ -48,7 +42,7 @@ export const AUDIT_ROUTES = {
         verdict: z.enum(["verified", "broken", "unproven"]),
         first: seq.describe("Sequence number of the first event that was recomputed."),
         events: seq.describe("Events that were recomputed."),
-        head: z.strictObject({ seq, hash }),
+        head: z.strictObject({ seq, hash: sha256 }),
         broken: z.strictObject({
           seq,
           what: z.enum([
@@ -58,8 +52,13 @@ export const AUDIT_ROUTES = {
           expected: z.string(),
           found: z.string(),
         }).optional(),
-        checkpoint: z.strictObject({ size: seq, root: hash, signed_at: seconds }).optional()
-          .describe("The last signed checkpoint that the events were held against."),
+        checkpoint: z.strictObject({ size: seq, root: sha256, signed_at: seconds, note: z.string() })
+          .optional()
+          .describe(
+            "The last signed checkpoint that the events were held against; `note` is the note itself.",
+          ),
+        verified_to: z.strictObject({ size: seq, note: z.string() }).optional()
+          .describe("The last signed checkpoint up to which everything held: a later `since`."),
         tail: z.strictObject({ events: seq, age_seconds: z.int().min(0) })
           .describe("Events that no checkpoint covers yet, and the age of the oldest."),
         open: seq.describe("Allowed calls whose outcome is still to come."),

@@ -5,7 +5,7 @@ import { routeSpec } from "./route.ts";
 export const DOCUMENT_ROUTES = {
   show: routeSpec({
     id: "getOpenApi",
-    ...{ method: "GET", path: "/openapi.json", access: { role: "viewer", scope: "own" } },
+    ...{ method: "GET", path: "/openapi.json", access: { role: "auditor", scope: "own" } },
     summary: "Describe this API",
     answer: {
       status: 200,

@@ -65,14 +65,14 @@ export function problemsOf(spec: RouteSpec): ReadonlyMap<ProblemStatus, readonly
   add(400, { code: "invalid_request", when: "A parameter or the body is not what it should be." });
   if (spec.body !== undefined) add(400, { code: "invalid_json", when: "The body is not strict JSON." });
   add(401, { code: "unauthenticated", when: "No operator token, or an unknown, expired or deleted one." });
-  if (spec.access.role !== "viewer" || spec.access.scope === "all" || spec.mayTakeMore !== undefined) {
+  if (spec.access.role !== "auditor" || spec.access.scope === "all" || spec.mayTakeMore !== undefined) {
     add(403, {
       code: "forbidden",
       when: spec.mayTakeMore ?? "The operator's role or tenants are not enough.",
     });
   }
   if (spec.unknown !== undefined) add(404, spec.unknown);
-  for (const status of [404, 409, 422] as const) add(status, ...spec.problems?.[status] ?? []);
+  for (const status of [404, 409, 422, 429] as const) add(status, ...spec.problems?.[status] ?? []);
   if (isWrite) { for (const status of [409, 422] as const) add(status, ...IDEMPOTENCY_PROBLEMS[status]); }
   if (spec.body !== undefined) {
     add(413, { code: "body_too_large", when: "The body is longer than 256 KiB." });
@@ -106,7 +106,7 @@ function operation(
     responses: {
       [spec.answer.status]: {
         description: spec.answer.description,
-        content: json(nameOf(spec.answer.schema)),
+        content: "schema" in spec.answer ? json(nameOf(spec.answer.schema)) : file(spec.answer.file),
         ...(spec.method === "GET" ? {} : { headers: { [REPLAYED_HEADER]: REPLAYED } }),
         ...linksOf(spec),
       },
@@ -192,7 +192,7 @@ function componentSchemas() {
   register(bodies, jsonValue, "JsonValue");
   for (const { id, body, answer } of ROUTE_SPECS) {
     if (body !== undefined) register(bodies, body, `${capitalized(id)}Body`);
-    register(answers, answer.schema, `${capitalized(id)}Answer`);
+    if ("schema" in answer) register(answers, answer.schema, `${capitalized(id)}Answer`);
   }
   function register(registry: typeof bodies, schema: z.ZodType, id: string): void {
     if (names.has(schema)) return;
@@ -241,6 +241,11 @@ function withoutIds({ $schema: _, $id: __, ...schema }: z.core.JSONSchema.BaseSc
 
 function json(name: string): JsonObject {
   return { "application/json": { schema: { $ref: `#/components/schemas/${name}` } } };
+}
+
+/** Bytes that no schema describes have none (OpenAPI 3.1, "Considerations for File Uploads"). */
+function file(type: string): JsonObject {
+  return { [type]: type.startsWith("text/") ? { schema: { type: "string" } } : {} };
 }
 
 function optional(name: string, rows: readonly JsonObject[]): JsonObject {

@@ -38,6 +38,9 @@ Deno.test("openApiDocument() describes requests by the schemas that parse them",
   assert.deepEqual(document.components.schemas.MintTokenBody.required, ["tenant", "agent", "ttl_seconds"]);
 });
 
+/** What these answer is never longer than 64 entries. */
+const BOUNDED = new Set(["/audit/log/{chain}", "/audit/consistency"]);
+
 Deno.test("every list has a limit and a cursor, and every write an idempotency key", () => {
   let lists = 0;
   for (const { path, method } of ROUTE_SPECS) {
@@ -45,12 +48,14 @@ Deno.test("every list has a limit and a cursor, and every write an idempotency k
     const names = parameters.map((row: { name: string }) => row.name);
     assert.equal(names.includes("Idempotency-Key"), method !== "GET", `${method} ${path}`);
     if (method !== "GET") continue;
-    const reference = responses["200"].content["application/json"].schema.$ref.split("/").at(-1);
+    const content = responses["200"].content["application/json"];
+    if (content === undefined) continue;
+    const reference = content.schema.$ref.split("/").at(-1) ?? "";
     const { properties = {} } = document.components.schemas[reference];
     const rows = Object.values(properties).filter((member) => (member as { type?: string }).type === "array");
     const isList = "next_after" in properties;
     assert.equal(names.includes("limit") && names.includes("after"), isList, path);
-    assert.equal(rows.length, isList ? 1 : 0, path);
+    assert.equal(rows.length, isList || BOUNDED.has(path) ? 1 : 0, path);
     if (isList) lists++;
   }
   assert.equal(lists, 8);

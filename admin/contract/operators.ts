@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { tenantName } from "../../core/config.ts";
+import { OPERATOR_ROLES } from "../../core/operator.ts";
 import { routeSpec } from "./route.ts";
 import { page, pageQuery, seconds, UNKNOWN_TENANT } from "./words.ts";
 
@@ -11,7 +12,8 @@ const operatorId = z.string().regex(
   /^(?!root$)[a-z0-9][a-z0-9._@-]{0,62}$/,
   'an operator id matches [a-z0-9][a-z0-9._@-]{0,62}; "root" is the operator of the start-up token',
 );
-const role = z.enum(["viewer", "operator", "admin"]).describe("Each role includes the ones before it.");
+const role = z.enum(OPERATOR_ROLES)
+  .describe("Each role includes the ones before it; an auditor reads the audit record and nothing else.");
 const tenants = z.union([
   z.literal("*"),
   z.array(tenantName).min(1).max(MAX_TENANTS).meta({ uniqueItems: true })
@@ -89,7 +91,7 @@ export const OPERATOR_ROUTES = {
   }),
   self: routeSpec({
     id: "getSelf",
-    ...{ method: "GET", path: "/self", access: { role: "viewer", scope: "own" } },
+    ...{ method: "GET", path: "/self", access: { role: "auditor", scope: "own" } },
     summary: "Say who asks",
     answer: {
       status: 200,

@@ -21,6 +21,21 @@ export interface RouteProblem {
   readonly when: string;
 }
 
+/** An answer that is JSON. */
+export interface JsonAnswer {
+  readonly status: 200 | 201;
+  readonly description: string;
+  readonly schema: z.ZodType;
+}
+
+/** An answer that is no JSON. */
+export interface FileAnswer {
+  readonly status: 200;
+  readonly description: string;
+  /** Its content type. */
+  readonly file: string;
+}
+
 /** One operation of the API. */
 export interface RouteSpec {
   /** Name of the operation, unique in the API. */
@@ -30,6 +45,8 @@ export interface RouteSpec {
   readonly path: string;
   readonly summary: string;
   readonly access: Access;
+  /** Name of the last parameter of the path when slashes may stand in it. */
+  readonly restOfPath?: string;
   /** Parameters of the path. One that does not fit names nothing: `unknown` is answered with 404. */
   readonly params?: z.ZodObject;
   readonly unknown?: RouteProblem & { readonly detail: string };
@@ -37,8 +54,8 @@ export interface RouteSpec {
   readonly query?: z.ZodObject;
   /** JSON. Absent: no body is read. */
   readonly body?: z.ZodType;
-  readonly answer: { readonly status: 200 | 201; readonly description: string; readonly schema: z.ZodType };
-  readonly problems?: Readonly<Partial<Record<404 | 409 | 422, readonly RouteProblem[]>>>;
+  readonly answer: JsonAnswer | FileAnswer;
+  readonly problems?: Readonly<Partial<Record<404 | 409 | 422 | 429, readonly RouteProblem[]>>>;
   /** Role and tenants are enough by the declaration, and yet what is asked for may take more: 403 is possible. */
   readonly mayTakeMore?: string;
   /** What of the answer the path of another operation takes: `{ operation: { parameter: member } }`. */
@@ -54,5 +71,6 @@ export function routeSpec<const Spec extends RouteSpec>(spec: Spec): Spec {
 export type ParsedOf<Spec extends RouteSpec, Part extends "params" | "query" | "body"> = Spec extends
   Record<Part, infer Schema extends z.ZodType> ? z.output<Schema> : undefined;
 
-/** What the handler of a route must answer. */
-export type AnswerOf<Spec extends RouteSpec> = z.input<Spec["answer"]["schema"]>;
+/** What the handler of a route that answers JSON must give. */
+export type AnswerOf<Spec extends RouteSpec> = Spec["answer"] extends
+  { readonly schema: infer Schema extends z.ZodType } ? z.input<Schema> : never;

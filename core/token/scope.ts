@@ -1,17 +1,26 @@
 /** Evaluates the restrictions of a token on one call. Pure: the same token and call always give the same answer. */
 import type { ToolCall } from "../call.ts";
+import { isJsonObject, type JsonObject } from "../json.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../refusal_codes.ts";
 import { type ArgsVisits, findRefusedArgument, MAX_ARGS_VISITS } from "./args_check.ts";
 import type { CapabilityToken } from "./capability_token.ts";
 import type { Restrictions } from "./restrictions.ts";
 
-/** What a method needs besides `methods`: nothing, or a name that this restriction covers. */
-type NamedBy = "none" | "tools" | "prompts" | "resources";
+/**
+ * What a method needs besides `methods`: nothing, or a name that this restriction covers. `ref`: of the prompt or the
+ * resource that is completed. `subscriptions`: a resource where one is named; the stream itself names nothing.
+ */
+type NamedBy = "none" | "tools" | "prompts" | "resources" | "ref" | "subscriptions";
 
 /** Methods that only carry a session; `methods` does not concern them, or no client could connect. */
 const SESSION_METHODS: ReadonlySet<string> = new Set([
   "initialize",
   "notifications/initialized",
+  "notifications/cancelled",
+  "notifications/progress",
+  "notifications/roots/list_changed",
+  "session/response",
+  "server/discover",
   "ping",
   "session/get",
   "session/delete",
@@ -29,7 +38,12 @@ export const GOVERNED_METHODS: ReadonlyMap<string, NamedBy> = new Map<string, Na
   ["resources/read", "resources"],
   ["resources/subscribe", "resources"],
   ["resources/unsubscribe", "resources"],
+  ["completion/complete", "ref"],
+  ["subscriptions/listen", "subscriptions"],
+  ["logging/setLevel", "none"],
 ]);
+
+const NO_ARGUMENTS: JsonObject = Object.freeze({});
 
 /** Longer names of tools and prompts are covered by no token, so that no name makes matching slow. */
 export const MAX_NAME_CHARACTERS = 512;
@@ -72,6 +86,12 @@ export function mayCallTool(token: CapabilityToken, upstream: string, name: stri
     coversTool(token, upstream, name);
 }
 
+/** May this token ever use `method` with this name of a prompt or a resource? */
+export function mayUseName(token: CapabilityToken, upstream: string, method: string, name: string): boolean {
+  return coversUpstream(token, upstream) && coversMethod(token, method) &&
+    coversName(token, { upstream, method, name, arguments: NO_ARGUMENTS });
+}
+
 /**
  * Does block 0 spell the tool out, without a wildcard? Only block 0 counts: a holder could otherwise append the exact
  * name and so escape the escalation of what a glob covers.
@@ -90,22 +110,39 @@ function coversMethod(token: CapabilityToken, method: string): boolean {
     inAll(token, (block) => block.methods?.some((glob) => glob.matches(method)));
 }
 
-function coversName(token: CapabilityToken, { upstream, method, name }: ScopedCall): boolean {
-  switch (GOVERNED_METHODS.get(method)) {
+function coversName(token: CapabilityToken, call: ScopedCall): boolean {
+  const { upstream, name } = call;
+  switch (GOVERNED_METHODS.get(call.method)) {
     case "tools":
       return coversTool(token, upstream, name);
     case "prompts":
-      // Granted by block 0 or not at all: a holder who appends "prompts" must gain nothing.
-      return isMatchable(name) && token.root.restrictions.prompts !== undefined &&
-        inAll(token, (block) => block.prompts?.some((entry) => entry.permits(upstream, name)));
+      return coversPrompt(token, upstream, name);
     case "resources":
-      return token.root.restrictions.resources !== undefined &&
-        inAll(token, (block) => block.resources?.some((glob) => glob.matches(name)));
+      return coversResource(token, name);
+    case "ref": {
+      const { ref } = call.arguments;
+      const type = isJsonObject(ref) ? ref.type : undefined;
+      if (type === "ref/prompt") return coversPrompt(token, upstream, name);
+      return type === "ref/resource" && coversResource(token, name);
+    }
+    case "subscriptions":
+      return name === "" || coversResource(token, name);
     case "none":
       return true;
     default:
       return false;
   }
+}
+
+/** Granted by block 0 or not at all: a holder who appends "prompts" must gain nothing. Likewise "resources". */
+function coversPrompt(token: CapabilityToken, upstream: string, name: string): boolean {
+  return isMatchable(name) && token.root.restrictions.prompts !== undefined &&
+    inAll(token, (block) => block.prompts?.some((entry) => entry.permits(upstream, name)));
+}
+
+function coversResource(token: CapabilityToken, uri: string): boolean {
+  return token.root.restrictions.resources !== undefined &&
+    inAll(token, (block) => block.resources?.some((glob) => glob.matches(uri)));
 }
 
 function coversTool(token: CapabilityToken, upstream: string, name: string): boolean {

@@ -3,13 +3,14 @@
 # description: >-
 #   What the gateway enforces until an operator writes a policy. The capability token says what may be called; within
 #   it, a tool that the gateway's own block names exactly, or that its upstream annotates as read-only, is allowed.
-#   What only a pattern covers and is not known to be read-only needs a human. Everything else is blocked.
+#   What only a pattern covers and is not known to be read-only needs a human. Prompts and resources are allowed within
+#   the token, which covers none unless the gateway's own block names them. Everything else is blocked.
 package intentgate
 
 default decision := {
 	"decision": "block",
 	"code": "not_covered",
-	"reason": "The default policy covers only tool calls that are made with a capability token",
+	"reason": "The default policy covers only what is asked for with a capability token",
 }
 
 decision := {
@@ -39,12 +40,33 @@ decision := {
 	"reason": "The token covers this tool only by a pattern and the tool is not annotated as read-only",
 } if {
 	within_token
+} else := {
+	"decision": "allow",
+	"code": "granted",
+	"reason": "The token grants this prompt or resource, and nothing is changed by it",
+} if {
+	granting_methods[input.call.method]
+	has_token
 }
 
 within_token if {
 	input.call.method == "tools/call"
+	has_token
+}
+
+has_token if {
 	is_object(input.principal)
 	is_object(input.facts.capability)
+}
+
+# What reads a prompt or a resource. The capability check lets these pass only for what block 0 of the token grants.
+granting_methods := {
+	"prompts/get",
+	"resources/read",
+	"completion/complete",
+	"resources/subscribe",
+	"resources/unsubscribe",
+	"subscriptions/listen",
 }
 
 # Annotations are claims of the upstream: contradicting ones count as destructive.

@@ -64,9 +64,25 @@ test_only_the_boolean_true_counts if {
 }
 
 test_other_methods_are_blocked if {
-	every method in ["tools/list", "resources/read", "prompts/get", "initialize", "TOOLS/CALL", ""] {
+	every method in ["tools/list", "resources/list", "prompts/list", "initialize", "TOOLS/CALL", "logging/setLevel", ""] {
 		document := object.union(call(true, {"readOnlyHint": true}), {"call": {"method": method}})
 		answer(document) == "block not_covered"
+	}
+}
+
+test_prompts_and_resources_are_allowed_within_the_token if {
+	every method in [
+		"prompts/get",
+		"resources/read",
+		"completion/complete",
+		"resources/subscribe",
+		"resources/unsubscribe",
+		"subscriptions/listen",
+	] {
+		document := object.union(call(false, {}), {"call": {"method": method}})
+		answer(document) == "allow granted"
+		answer(object.remove(document, ["facts"])) == "block not_covered"
+		answer(object.remove(document, ["principal"])) == "block not_covered"
 	}
 }
 

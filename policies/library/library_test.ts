@@ -51,12 +51,24 @@ Deno.test("the default policy decides every combination of naming and annotation
   }
 });
 
-Deno.test("the default policy blocks what is no tool call under a capability token", () => {
+Deno.test("the default policy allows prompts and resources under a capability token", () => {
+  const engine = createPolicyEngine(loadDefaultPolicy().wasm);
+  for (const method of ["prompts/get", "resources/read", "completion/complete", "resources/subscribe"]) {
+    const result = engine.evaluate(document(false, {}, method));
+    assert.deepEqual([result.decision, result.code], ["allow", "granted"]);
+    const blocked = engine.evaluate({ ...document(false, {}, method), facts: {} });
+    assert.deepEqual([blocked.decision, blocked.code], ["block", "not_covered"]);
+  }
+});
+
+Deno.test("the default policy blocks what is not asked for under a capability token", () => {
   const engine = createPolicyEngine(loadDefaultPolicy().wasm);
   const whole = document(true, { readOnlyHint: true });
   const uncovered = [
     {},
-    ...["tools/list", "resources/read", "prompts/get", ""].map((method) => document(true, {}, method)),
+    ...["tools/list", "resources/list", "prompts/list", "logging/setLevel", ""].map((method) =>
+      document(true, {}, method)
+    ),
     { ...whole, principal: undefined },
     { ...whole, facts: {} },
     { ...whole, facts: { capability: null } },

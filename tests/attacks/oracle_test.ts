@@ -28,8 +28,13 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   "an unknown method": { body: request("prompts/list") },
   "a notification": { body: { jsonrpc: "2.0", method: "notifications/initialized" } },
   "the other era": {
-    body: request("server/discover"),
-    headers: { "mcp-protocol-version": "2026-07-28" },
+    body: request("server/discover", {
+      _meta: {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+      },
+    }),
+    headers: { "mcp-protocol-version": "2026-07-28", "mcp-method": "server/discover" },
   },
   "GET": { method: "GET" },
   "DELETE": { method: "DELETE" },
@@ -67,7 +72,9 @@ Deno.test("what an agent may not use looks like what does not exist", async (t) 
       ...(question.body === undefined ? {} : { body: JSON.stringify(question.body) }),
     });
     const text = (await response.text()).replace(/"decision_id":"[0-9a-f-]{36}"/, '"decision_id":""');
-    const headers = [...response.headers].filter(([header]) => header !== "date");
+    // The challenge repeats the path that was asked for, whatever is there.
+    const headers = [...response.headers].filter(([header]) => header !== "date")
+      .map(([header, value]) => [header, value.replace(`/mcp/${name}"`, '/mcp/"')]);
     return { status: response.status, text, headers };
   };
 

@@ -31,12 +31,15 @@ export interface ClientReport {
   };
 }
 
-/** How a client script ended. */
-export interface ClientRun {
+/** How a program ended. */
+export interface ProgramRun {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
+
+/** How a client script ended. */
+export type ClientRun = ProgramRun;
 
 const SCRIPTS = decodeURIComponent(new URL("./clients", import.meta.url).pathname);
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
@@ -46,11 +49,12 @@ export const NODE_HINT = "Install Node 20 or newer with npm (Debian: apt-get ins
 export const PYTHON_HINT = "Install Python 3.10 or newer with venv (Debian: apt-get install python3-venv), " +
   "or leave the Python client out with INTENTGATE_TEST_PYTHON=off";
 
-async function runProgram(
+/** Runs a program under a time limit. */
+export async function runProgram(
   command: string,
   args: readonly string[],
   options: { readonly cwd?: string; readonly timeoutMs: number; readonly hint: string },
-): Promise<ClientRun> {
+): Promise<ProgramRun> {
   const aborter = new AbortController();
   const timer = setTimeout(() => aborter.abort(), options.timeoutMs);
   try {
@@ -101,11 +105,16 @@ async function cached(
 }
 
 /** The folder whose `node_modules` holds the official clients and server-everything. */
-export async function installNodePackages(): Promise<string> {
-  const lock = await Deno.readTextFile(`${SCRIPTS}/package-lock.json`);
-  return await cached("node", lock, async (folder) => {
+export function installNodePackages(): Promise<string> {
+  return installNodeFolder("node", SCRIPTS);
+}
+
+/** A folder with what the `package-lock.json` in `pinned` names. */
+export async function installNodeFolder(kind: string, pinned: string): Promise<string> {
+  const lock = await Deno.readTextFile(`${pinned}/package-lock.json`);
+  return await cached(kind, lock, async (folder) => {
     for (const name of ["package.json", "package-lock.json"]) {
-      await Deno.copyFile(`${SCRIPTS}/${name}`, `${folder}/${name}`);
+      await Deno.copyFile(`${pinned}/${name}`, `${folder}/${name}`);
     }
     const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
     await mustRun("npm", args, { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS, hint: NODE_HINT });
@@ -113,12 +122,16 @@ export async function installNodePackages(): Promise<string> {
 }
 
 /** The Python interpreter of a virtual environment that holds fastmcp. */
-export async function installPythonPackages(): Promise<string> {
-  const requirements = await Deno.readTextFile(`${SCRIPTS}/requirements.txt`);
-  const folder = await cached("python", requirements, async (target) => {
+export function installPythonPackages(): Promise<string> {
+  return installPythonFolder("python", SCRIPTS);
+}
+
+/** The Python interpreter of a virtual environment with what the `requirements.txt` in `pinned` names. */
+export async function installPythonFolder(kind: string, pinned: string): Promise<string> {
+  const list = `${pinned}/requirements.txt`;
+  const folder = await cached(kind, await Deno.readTextFile(list), async (target) => {
     const options = { timeoutMs: INSTALL_TIMEOUT_MS, hint: PYTHON_HINT };
     await mustRun("python3", ["-m", "venv", `${target}/venv`], options);
-    const list = `${SCRIPTS}/requirements.txt`;
     const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", list];
     await mustRun(`${target}/venv/bin/python`, pip, options);
   });

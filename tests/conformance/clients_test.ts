@@ -18,6 +18,8 @@ interface ClientUnderTest {
   readonly name: string;
   /** The protocol version it must end up with; absent where the client does not tell. */
   readonly protocol?: string;
+  /** Whether it takes the modern era where the upstream speaks it. */
+  readonly isModern?: boolean;
   readonly ignore?: boolean;
   run(order: ClientOrder): Promise<ClientRun>;
 }
@@ -28,11 +30,14 @@ interface UpstreamUnderTest {
   readonly allowed: ClientOrder["allowed"];
   readonly refused: ClientOrder["refused"];
   readonly answers: RegExp;
+  /** Whether it speaks the modern era too. */
+  readonly isModern?: boolean;
 }
 
 const UPSTREAMS: readonly UpstreamUnderTest[] = [
   {
     name: "acme",
+    isModern: true,
     tools: ["list_invoices", "read_invoice"],
     allowed: { name: "read_invoice", arguments: { invoice_id: "INV-1001" } },
     refused: { name: "pay_invoice", arguments: { invoice_id: "INV-1001", amount_cents: 12_500 } },
@@ -53,6 +58,7 @@ function clients(packages: string): readonly ClientUnderTest[] {
   const sdk2 = (mode: string): ClientUnderTest => ({
     name: `@modelcontextprotocol/client 2.x (${mode})`,
     protocol: "2025-11-25",
+    isModern: mode === "auto",
     run: (order) => runNodeClient(packages, "sdk2.mjs", { ...order, mode }),
   });
   return [
@@ -95,7 +101,9 @@ function assertReport(report: ClientReport, client: ClientUnderTest, upstream: U
   assert.equal(report.refusal.data?.check, "capability");
   assert.equal(report.refusal.data?.code, "not_available");
   assert.equal(typeof report.refusal.data?.decision_id, "string");
-  if (client.protocol !== undefined) assert.equal(report.protocol, client.protocol);
+  const isModern = client.isModern === true && upstream.isModern === true;
+  const protocol = isModern ? "2026-07-28" : client.protocol;
+  if (protocol !== undefined) assert.equal(report.protocol, protocol);
 }
 
 Deno.test("clients of others list, call and are refused through the gateway", async (t) => {

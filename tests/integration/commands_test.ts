@@ -1,5 +1,6 @@
 /** The command line as a person uses it: arguments in, text and exit code out. */
 import assert from "node:assert/strict";
+import { COMMANDS } from "../../commands/command_table.ts";
 import { intentgate } from "../command_line.ts";
 import { startGateway } from "../gateway_process.ts";
 import { createDatabaseTests } from "./databases.ts";
@@ -9,47 +10,24 @@ const { test } = createDatabaseTests();
 Deno.test("help and version are there, and a wrong command line ends with 2 and a hint", async () => {
   const overview = await intentgate(["--help"]);
   assert.equal(overview.code, 0);
-  for (
-    const name of [
-      "serve",
-      "check",
-      "migrate",
-      "token mint",
-      "token inspect",
-      "token attenuate",
-      "token revoke",
-      "kill engage",
-      "kill release",
-      "kill list",
-      "keys list",
-      "keys add",
-      "keys activate",
-      "keys retire",
-      "operator create",
-      "operator list",
-      "operator delete",
-      "tenant create",
-      "tenant list",
-      "tenant show",
-      "tenant set",
-    ]
-  ) {
-    assert.ok(overview.out.includes(name), name);
-  }
+  for (const { name, summary } of COMMANDS) assert.ok(overview.out.includes(summary), name);
+  const group = await intentgate(["token"]);
+  assert.deepEqual([group.code, /token mint +Mint/.test(group.out)], [2, true], group.out);
+  assert.equal((await intentgate(["help", "token", "mint"])).code, 0);
   assert.match((await intentgate(["token", "mint", "--help"])).out, /--max-calls N/);
   assert.match((await intentgate(["--version"])).out, /^intentgate \d+\.\d+\.\d+/);
   const cases: [string[], RegExp][] = [
     [[], /^$/],
     [["serv"], /Unknown command "serv"; did you mean "serve"\?/],
     [["token", "mnt"], /did you mean "token mint"\?/],
-    [["token", "mint", "--agnt", "x"], /Unknown option '--agnt'/],
+    [["token", "mint", "--agnt", "x"], /Unknown option "--agnt"; did you mean "--agent"\?/],
     [["token", "mint"], /Expected --agent NAME/],
     [["token", "mint", "--agent", "a", "--ttl", "soon"], /--ttl expects a duration.*found "soon"/],
     [["token", "mint", "--agent", "a", "--args", "{"], /--args expects JSON/],
-    [["token", "inspect"], /Expected <token>/],
-    [["token", "revoke", "--reason", "x"], /Expected either --jti ID or --block-id ID/],
+    [["token", "inspect", "ig1.abc"], /Expected the name of a file, found a token/],
+    [["token", "revoke", "--reason", "x"], /Expected exactly one of --jti ID or --block-id ID/],
     [["kill", "engag"], /did you mean "kill engage"\?/],
-    [["kill", "engage", "--reason", "x"], /Expected one of --all/],
+    [["kill", "engage", "--reason", "x"], /Expected at least one of --all/],
     [["kill", "engage", "--all", "--tenant", "a", "--reason", "x"], /Expected one of --all/],
     [["kill", "engage", "--agent", "a", "--upstream", "u", "--reason", "x"], /Expected one of --all/],
     [["kill", "engage", "--agent", "a", "--reason", "x"], /Expected --tenant NAME beside --agent NAME/],
@@ -58,9 +36,12 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
     [["keys", "ad"], /did you mean "keys add"\?/],
     [["keys", "retire"], /Expected <kid>/],
     [["operator", "lst"], /did you mean "operator list"\?/],
-    [["operator", "create", "alice", "--role", "viewer"], /Expected either --tenant NAME or --all-tenants/],
+    [
+      ["operator", "create", "alice", "--role", "viewer"],
+      /Expected exactly one of --tenant NAME or --all-tenants/,
+    ],
     [["operator", "create", "alice", "--all-tenants"], /Expected --role viewer, operator or admin/],
-    [["tenant", "set", "acme"], /Expected either --description TEXT or --no-description/],
+    [["tenant", "set", "acme"], /Expected exactly one of --description TEXT or --no-description/],
     [["tenant", "show"], /Expected <name>/],
     [["serve", "extra"], /Expected no arguments, found "extra"/],
   ];
@@ -111,7 +92,7 @@ Deno.test("a token is minted, inspected, attenuated and revoked from the command
     `${token}\n`,
   );
   assert.equal(child.code, 0, child.err);
-  const shown = await intentgate(["token", "inspect", child.out.trim(), "--json"]);
+  const shown = await intentgate(["token", "inspect", "--json"], {}, child.out);
   const { blocks } = JSON.parse(shown.out);
   assert.deepEqual(blocks[1].content, { delegate: "b", max_calls: 1 });
   assert.equal(blocks[0].content.jti, jti);
@@ -190,11 +171,40 @@ Deno.test("tenants and operators are managed from the command line", async () =>
 });
 
 test("migrate brings the schema up to date and does nothing the second time", async (fixture) => {
-  const env: Record<string, string> = { INTENTGATE_DATA_DIR: fixture.dataDir };
-  if (fixture.databaseUrl !== undefined) env.DATABASE_URL = fixture.databaseUrl;
+  const env = { INTENTGATE_DATA_DIR: fixture.dataDir, ...fixture.databaseEnv };
   const first = await intentgate(["migrate", "--json"], env);
   assert.equal(first.code, 0, first.err);
   assert.ok(JSON.parse(first.out).applied.length > 0);
   const second = await intentgate(["migrate"], env);
   assert.match(second.out, /Schema is at \d+: nothing to do/);
+});
+
+Deno.test("what was done is read back from the command line: tokens, revocations, upstreams, events, oneself", async () => {
+  await using gateway = await startGateway();
+  const env = { INTENTGATE_URL: gateway.url, INTENTGATE_DATA_DIR: gateway.dataDir };
+  const run = (...args: string[]) => intentgate(args, env);
+  const { jti } = await gateway.mint({ tenant: "acme", agent: "reader", ttl_seconds: 600 });
+  assert.equal((await run("token", "revoke", "--tenant", "acme", "--jti", jti, "--reason", "lost")).code, 0);
+  await gateway.mint({ tenant: "acme", agent: "other", ttl_seconds: 600 });
+  const tokens = await run("token", "list", "--tenant", "acme");
+  assert.match(tokens.out, new RegExp(`^${jti} +reader +20\\S+ +revoked +root$`, "m"), tokens.err);
+  assert.match(tokens.out, /other +20\S+ +until 20/);
+  const first = await run("token", "list", "--tenant", "acme", "--limit", "1", "--json");
+  const page = JSON.parse(first.out);
+  assert.equal(page.tokens.length, 1);
+  assert.match(first.err, /There are more: --after /);
+  const rest = await run("token", "list", "--tenant", "acme", "--after", page.next_after, "--json");
+  assert.deepEqual(JSON.parse(rest.out).tokens.map(({ agent }: { agent: string }) => agent), ["other"]);
+  assert.match((await run("revocation", "list", "--tenant", "acme")).out, /^1 +20\S+ +\S{43} +root +lost$/m);
+  assert.match((await run("upstream", "list")).out, /^acme +every +http:/m);
+  assert.match((await run("operator", "whoami")).out, /^id +root\nrole +admin\ntenants +every$/m);
+  const events = await run("audit", "list", "--tenant", "acme");
+  assert.match(events.out, /token\.minted +root +capability_token/, events.err);
+  assert.match(events.out, /revocation\.created +root +revocation 1 lost$/m);
+  const shown = JSON.parse((await run("audit", "show", "1", "--tenant", "acme", "--json")).out);
+  assert.deepEqual([shown.seq, shown.tenant], [1, "acme"]);
+  assert.match((await run("audit", "show", "999", "--tenant", "acme")).err, /There is no event 999/);
+  const verified = await run("audit", "verify", "--tenant", "acme");
+  assert.deepEqual([verified.code, / is verified: \d+ events/.test(verified.out)], [0, true], verified.err);
+  assert.match((await run("api", "describe")).out, /"openapi": "3\.1/);
 });

@@ -1,17 +1,25 @@
 /** Runs a test on both databases: the embedded one in a temporary folder, and a real PostgreSQL. */
 import { type Database, openDatabase } from "../../store/database.ts";
 import { migrate } from "../../store/migration_runner.ts";
-import { type PostgresCluster, startPostgresCluster } from "./postgres_cluster.ts";
+import { type ClusterDatabase, type PostgresCluster, startPostgresCluster } from "./postgres_cluster.ts";
 
 /** One fresh database for one test. */
 export interface DatabaseFixture {
   readonly kind: Database["kind"];
   readonly dataDir: string;
+  /** With the run-time role, which has no rights before somebody migrated. */
   readonly databaseUrl: string | undefined;
-  /** Opens it; closed by the fixture. The embedded database can be opened once at a time. */
+  /** With the role that owns the database. */
+  readonly migrationUrl: string | undefined;
+  readonly superuserUrl: string | undefined;
+  /** Both URLs as a gateway or a command gets them; nothing for the embedded database. */
+  readonly databaseEnv: Readonly<Record<string, string>>;
+  /** Opens it as its owner; closed by the fixture. The embedded database can be opened once at a time. */
   open(timeoutMs?: number): Promise<Database>;
-  /** Opens it and applies all migrations. */
+  /** Applies all migrations as the owner, and opens it with the run-time role. */
   migrated(timeoutMs?: number): Promise<Database>;
+  /** As the owner, beside what `migrated` opened. */
+  owner(): Promise<Database>;
 }
 
 /** Registers tests of one file. */
@@ -45,8 +53,8 @@ export function createDatabaseTests(): DatabaseTests {
       name: `${name} (postgres)`,
       ignore: !usesPostgres,
       fn: async () => {
-        const databaseUrl = await running().createDatabase();
-        await withFixture("postgres", databaseUrl, (fixture) => run(fixture, running()));
+        const database = await running().createDatabase();
+        await withFixture("postgres", database, (fixture) => run(fixture, running()));
       },
     });
   };
@@ -61,27 +69,37 @@ export function createDatabaseTests(): DatabaseTests {
 
 async function withFixture(
   kind: Database["kind"],
-  databaseUrl: string | undefined,
+  database: ClusterDatabase | undefined,
   run: (fixture: DatabaseFixture) => Promise<void>,
 ): Promise<void> {
   const dataDir = await Deno.makeTempDir({ prefix: "intentgate-test-" });
   const opened: Database[] = [];
-  const open = async (timeoutMs = 10_000) => {
-    const database = await openDatabase({
-      dataDir,
-      timeoutMs,
-      ...(databaseUrl === undefined ? {} : { databaseUrl }),
-    });
-    opened.push(database);
-    return database;
+  const openUrl = async (databaseUrl: string | undefined, timeoutMs = 10_000) => {
+    const options = { dataDir, timeoutMs, ...(databaseUrl === undefined ? {} : { databaseUrl }) };
+    const one = await openDatabase(options);
+    opened.push(one);
+    return one;
   };
+  const open = (timeoutMs?: number) => openUrl(database?.migrationUrl, timeoutMs);
   const migrated = async (timeoutMs?: number) => {
-    const database = await open(timeoutMs);
-    await migrate(database);
-    return database;
+    const owner = await open(timeoutMs);
+    if (database === undefined) {
+      await migrate(owner);
+      return owner;
+    }
+    await migrate(owner, { grantTo: new URL(database.databaseUrl).username });
+    return await openUrl(database.databaseUrl, timeoutMs);
   };
   try {
-    await run({ kind, dataDir, databaseUrl, open, migrated });
+    await run({
+      ...{ kind, dataDir, open, migrated },
+      ...{ databaseUrl: database?.databaseUrl, migrationUrl: database?.migrationUrl },
+      superuserUrl: database?.superuserUrl,
+      databaseEnv: database === undefined
+        ? {}
+        : { DATABASE_URL: database.databaseUrl, DATABASE_MIGRATION_URL: database.migrationUrl },
+      owner: async () => opened[0] ?? await open(),
+    });
   } finally {
     for (const database of opened) await database.close();
     await Deno.remove(dataDir, { recursive: true });

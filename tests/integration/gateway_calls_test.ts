@@ -18,7 +18,7 @@ test("a call is allowed, escalated, refused and recorded as the token and the po
   assert.equal(resultOf(allowed), "ok");
   const { decision_id } = allowed.message.result._meta["intentgate/decision"];
   assert.match(decision_id, /^[0-9a-f-]{36}$/);
-  const hidden = await readAgent.call("pay_invoice", { invoice_id: "INV-1001" });
+  const hidden = await readAgent.call("pay_invoice", { invoice_id: "INV-1001", amount_cents: 12_500 });
   const missing = await readAgent.call("no_such_tool");
   assert.equal(resultOf(hidden), "not_available");
   assert.deepEqual({ ...missing.message.error.data, decision_id: "" }, {
@@ -28,7 +28,7 @@ test("a call is allowed, escalated, refused and recorded as the token and the po
   assert.equal(hidden.message.error.code, -31010);
 
   const anyAgent = await Agent.connect(gateway.url, "acme", any.token);
-  const escalated = await anyAgent.call("pay_invoice", { invoice_id: "INV-1001" });
+  const escalated = await anyAgent.call("pay_invoice", { invoice_id: "INV-1001", amount_cents: 12_500 });
   assert.deepEqual([escalated.message.error.code, resultOf(escalated)], [-31012, "approval_required"]);
   assert.equal(resultOf(await anyAgent.call("read_invoice", { invoice_id: "INV-1001" })), "ok");
   const payAgent = await Agent.connect(gateway.url, "acme", payer.token);

@@ -15,7 +15,7 @@ function kidOf(token: string): unknown {
 }
 
 function environment(fixture: DatabaseFixture, more: Record<string, string>): Record<string, string> {
-  return { ...(fixture.databaseUrl === undefined ? {} : { DATABASE_URL: fixture.databaseUrl }), ...more };
+  return { ...fixture.databaseEnv, ...more };
 }
 
 /** The same agent with its open session, at another replica or after a restart. */

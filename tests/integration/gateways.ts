@@ -5,10 +5,14 @@ import type { DatabaseFixture } from "./databases.ts";
 
 /** Starts a gateway on the fixture's database. */
 export function start(fixture: DatabaseFixture, options?: GatewayOptions): Promise<GatewayProcess> {
-  return startGateway({
-    ...options,
-    ...(fixture.databaseUrl === undefined ? {} : { databaseUrl: fixture.databaseUrl }),
-  });
+  return startGateway({ ...options, ...urlsOf(fixture) });
+}
+
+/** Where its database is, with the role that serves and the one that migrates. */
+export function urlsOf(
+  { databaseUrl, migrationUrl }: DatabaseFixture,
+): Pick<GatewayOptions, "databaseUrl" | "migrationUrl"> {
+  return databaseUrl === undefined || migrationUrl === undefined ? {} : { databaseUrl, migrationUrl };
 }
 
 /** All events of a tenant's chain, oldest first. */

@@ -27,7 +27,10 @@ test("/metrics counts what happened, and no metric is without a value", async (f
   for (let index = 0; index < 3; index++) {
     assert.equal(resultOf(await agent.call("read_invoice", { invoice_id: "INV-1001" })), "ok");
   }
-  assert.equal(resultOf(await agent.call("pay_invoice", { invoice_id: "INV-1001" })), "approval_required");
+  assert.equal(
+    resultOf(await agent.call("pay_invoice", { invoice_id: "INV-1001", amount_cents: 12_500 })),
+    "approval_required",
+  );
   assert.equal(
     resultOf(await new Agent(`${gateway.url}/mcp/acme`, "ig1.x.y").call("read_invoice")),
     "invalid_token",

@@ -1,11 +1,22 @@
 /** A throwaway PostgreSQL of our own: initdb in a temporary folder, a free port, a password, fsync left on. */
 import postgres from "postgres";
 
+/** One database of the cluster, by the roles that may log in to it. */
+export interface ClusterDatabase {
+  /** May only do what it was granted: the run-time role. */
+  readonly databaseUrl: string;
+  /** Owns the database, and is no superuser: the role that migrates. */
+  readonly migrationUrl: string;
+  readonly superuserUrl: string;
+}
+
 /** A running cluster. */
 export interface PostgresCluster {
   readonly port: number;
-  /** Makes a fresh database and returns its connection string. */
-  createDatabase(): Promise<string>;
+  /** Process id of the postmaster, parent of all its processes; throws when it does not run. */
+  pid(): number;
+  /** Makes a fresh database. */
+  createDatabase(): Promise<ClusterDatabase>;
   /** Ends the server without warning, as a crash would. */
   kill(): Promise<void>;
   /** SIGKILL to every process of the server at once; `restart` brings it back. */
@@ -18,6 +29,8 @@ export interface PostgresCluster {
 }
 
 const PASSWORD = "correct-horse";
+const OWNER = "intentgate_owner";
+const RUN_TIME = "intentgate";
 const RESTART_TIMEOUT_MS = 20_000;
 
 export async function startPostgresCluster(): Promise<PostgresCluster> {
@@ -49,20 +62,33 @@ export async function startPostgresCluster(): Promise<PostgresCluster> {
     { append: true },
   );
   await start();
-  const urlOf = (database: string) => `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/${database}`;
+  const urlOf = (user: string, database: string) =>
+    `postgres://${user}:${PASSWORD}@127.0.0.1:${port}/${database}`;
+  const asSuperuser = async (...statements: readonly string[]) => {
+    const sql = postgres(urlOf("postgres", "postgres"), { max: 1 });
+    for (const statement of statements) await sql.unsafe(statement);
+    await sql.end();
+  };
+  await asSuperuser(
+    `CREATE ROLE ${OWNER} LOGIN PASSWORD '${PASSWORD}'`,
+    `CREATE ROLE ${RUN_TIME} LOGIN PASSWORD '${PASSWORD}'`,
+  );
+  const pid = () => Number.parseInt(Deno.readTextFileSync(`${data}/postmaster.pid`));
   let databases = 0;
   return {
-    port,
+    ...{ port, pid },
     start,
     createDatabase: async () => {
       const name = `test_${++databases}`;
-      const sql = postgres(urlOf("postgres"), { max: 1 });
-      await sql.unsafe(`CREATE DATABASE ${name}`);
-      await sql.end();
-      return urlOf(name);
+      await asSuperuser(`CREATE DATABASE ${name} OWNER ${OWNER}`);
+      return {
+        databaseUrl: urlOf(RUN_TIME, name),
+        migrationUrl: urlOf(OWNER, name),
+        superuserUrl: urlOf("postgres", name),
+      };
     },
     kill: () => run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"),
-    killHard: () => killWithChildren(Number.parseInt(Deno.readTextFileSync(`${data}/postmaster.pid`))),
+    killHard: () => killWithChildren(pid()),
     restart: async () => {
       const until = Date.now() + RESTART_TIMEOUT_MS;
       for (let started = false; !started;) {

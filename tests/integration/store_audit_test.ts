@@ -64,7 +64,7 @@ test("append() keeps salts beside the events", async (fixture) => {
   const salt = crypto.getRandomValues(new Uint8Array(32));
   await events.append([entry("default", "none"), { ...entry("default", "salted"), salt }]);
   await events.append([{ ...entry("default", "salted first"), salt }, entry("default", "none")]);
-  const rows = await database
+  const rows = await (await fixture.owner())
     .sql`SELECT seq::int AS seq, encode(salt, 'hex') AS salt FROM audit_salts ORDER BY seq`;
   assert.deepEqual([...rows], [2, 3].map((seq) => ({ seq, salt: salt.toHex() })));
 });
@@ -145,7 +145,7 @@ test("append() drops only the event whose condition fails, and what its earlier 
     await verify(database, "default"),
     ["1", "4", "5", "6"].map((text) => JSON.stringify({ text })),
   );
-  const counters = await database
+  const counters = await (await fixture.owner())
     .sql`SELECT block_id, used::int AS used FROM call_counters ORDER BY block_id`;
   assert.deepEqual([...counters], [{ block_id: "child", used: 1 }, { block_id: "parent", used: 1 }]);
   assert.deepEqual(await events.openDecisions("r", 10), []);
@@ -243,7 +243,7 @@ test("removeExpiredCounters() forgets only what is long expired", async (fixture
     entry("default", "2", [consume("new", now - 60)]),
   ]);
   assert.equal(await events.removeExpiredCounters(), 1);
-  const rows = await database.sql`SELECT block_id FROM call_counters`;
+  const rows = await (await fixture.owner()).sql`SELECT block_id FROM call_counters`;
   assert.deepEqual([...rows], [{ block_id: "new" }]);
 });
 
@@ -281,12 +281,13 @@ test("consume_call gives the tokens of one root block at most 1,000 counters", a
   assert.equal(victim?.status, "appended", "other tokens have room of their own");
   assert.deepEqual(spam, full);
   assert.deepEqual(late, { ...full, condition: 1 });
-  assert.equal(await countersOf(database, "victim"), 1);
-  await database.sql`UPDATE call_counters SET expires_at = to_timestamp(1) WHERE root_block_id = 'spammer'`;
+  const owner = await fixture.owner();
+  assert.equal(await countersOf(owner, "victim"), 1);
+  await owner.sql`UPDATE call_counters SET expires_at = to_timestamp(1) WHERE root_block_id = 'spammer'`;
   assert.equal(await events.removeExpiredCounters(), MAX_COUNTERS_PER_ROOT);
   const [fresh] = await events.append([consume("spammer", -1)]);
   assert.equal(fresh?.status, "appended");
-  assert.deepEqual([await countersOf(database, "spammer"), await countersOf(database, "victim")], [1, 1]);
+  assert.deepEqual([await countersOf(owner, "spammer"), await countersOf(owner, "victim")], [1, 1]);
 });
 
 async function countersOf(database: Database, root: string): Promise<number> {

@@ -100,6 +100,30 @@ Deno.test("openDatabase() begins again in a folder that holds half a cluster", a
   });
 });
 
+Deno.test("migrations that were killed half-way are finished by the next start", async () => {
+  const seen = new Set<number>();
+  for (
+    const [line, delayMs] of [["open", 30], ["applied 1", 0], ["applied 1", 20], ["applied 2", 10]] as const
+  ) {
+    await withFolder(async (folder) => {
+      const { process, lines } = startChild(folder, "migrate");
+      while ((await lines.next()).value !== line);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      process.kill("SIGKILL");
+      await process.status;
+      while (!(await lines.next()).done); // reads to the end, so that nothing stays open
+      const database = await open(folder);
+      const { applied, number } = await migrate(database);
+      seen.add(applied.length);
+      assert.ok(applied.length <= number);
+      const event = { chain: "default", eventId: "next", canonical: "{}", conditions: [] };
+      assert.equal((await createAuditEvents(database).append([event]))[0]?.status, "appended");
+      await database.close();
+    });
+  }
+  assert.ok(seen.size > 1, `killed at different places: ${[...seen].join(", ")} migrations were left`);
+});
+
 Deno.test("what was acknowledged survives kill -9", async () => {
   await withFolder(async (folder) => {
     const { process, lines } = startChild(folder, "write");

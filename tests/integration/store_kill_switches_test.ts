@@ -20,7 +20,7 @@ test("kill switches, releases and revocations share one order, and come back as 
   ];
   for (const row of rows) await database.transact((tx) => switches.engage(tx, row));
   const revocation = { tenant: "default", kind: "block", value: "b", ...by } as const;
-  assert.equal(await database.transact((tx) => createRevocations().insert(tx, revocation)), 6);
+  assert.equal(await database.transact((tx) => createRevocations(database).insert(tx, revocation)), 6);
   assert.equal(await database.transact((tx) => switches.release(tx, 1, by)), 7);
   const stored = await feed.readAfter(0, 10);
   assert.deepEqual(stored.map(({ createdAt: _, ...row }) => row), [
@@ -38,11 +38,11 @@ test("kill switches, releases and revocations share one order, and come back as 
 
 test("only an engaged kill switch can be released, once; a revocation never", async (fixture) => {
   const database = await fixture.migrated();
-  const { sql } = database;
+  const { sql } = await fixture.owner();
   const switches = createKillSwitches(database);
   const feed = createRevocationFeedTable(database);
   const revocation = { tenant: "default", kind: "tenant", ...by } as const;
-  const revoked = await database.transact((tx) => createRevocations().insert(tx, revocation));
+  const revoked = await database.transact((tx) => createRevocations(database).insert(tx, revocation));
   const engaged = await database.transact((tx) => switches.engage(tx, { scope: "all", ...by }));
   for (const number of [revoked, 99]) {
     assert.equal(await database.transact((tx) => switches.release(tx, number, by)), undefined);

@@ -108,7 +108,7 @@ testPostgres("connections do not wait for Nagle's delay", async (fixture) => {
 });
 
 testPostgres("openDatabase() refuses a server that may forget what it confirmed", async (fixture) => {
-  const db = await fixture.open();
+  const db = await open(fixture.superuserUrl ?? "");
   const set = async (name: string, value: "on" | "off") => {
     await db.sql.unsafe(`ALTER SYSTEM SET ${name} = ${value}`);
     await db.sql`SELECT pg_reload_conf()`;
@@ -128,4 +128,5 @@ testPostgres("openDatabase() refuses a server that may forget what it confirmed"
     await set(name, "on");
     await (await open(fixture.databaseUrl ?? "")).close();
   }
+  await db.close();
 });

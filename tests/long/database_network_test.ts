@@ -31,6 +31,7 @@ async function underLoad(
   const upstream = startEffectServer();
   const proxy = await startToxiproxy(databasePort);
   const gateway = await startGateway({
+    migrationUrl: fixture.migrationUrl!,
     databaseUrl: fixture.databaseUrl!.replace(`:${databasePort}/`, `:${proxy.port}/`),
     config: {
       ...{ upstreams: { effects: { url: upstream.url } }, decision_timeout_ms: DECISION_TIMEOUT_MS },

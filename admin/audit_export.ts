@@ -1,0 +1,167 @@
+/** The audit record as files: exports that prove what they hold, and tables that prove nothing. */
+import { genesisHash, hex } from "../audit/digest.ts";
+import { eventFilter, type EventTerms } from "../audit/export/event_filter.ts";
+import { TABLE_HEADER, tableLines } from "../audit/export/event_table.ts";
+import { exportArchive, ExportError, type ExportFilter } from "../audit/export/export_archive.ts";
+import type { Operator } from "../core/operator.ts";
+import type { AuditLog } from "./audit.ts";
+import { requireChain } from "./audit_access.ts";
+import { cosigned } from "./audit_log.ts";
+import { AUDIT_EXPORT_ROUTES } from "./contract/audit_export.ts";
+import { type AdminEnvironment, type AdminVariables, changeEntry } from "./environment.ts";
+import type { ExportSlots } from "./export_slots.ts";
+import { ProblemError } from "./problem.ts";
+import { type AdminRoute, type ServedFile, serving } from "./route.ts";
+
+/** Rows of a table that are read at once. */
+const PAGE_ROWS = 1_000;
+
+interface Asked extends EventTerms {
+  readonly tenant: string;
+  readonly first?: number | undefined;
+  readonly last?: number | undefined;
+  readonly size?: number | undefined;
+  readonly since_size?: number | undefined;
+  readonly resume_after?: number | undefined;
+}
+
+/** Export and table. Each is an audited event before its first byte leaves. */
+export function auditExportRoutes(
+  environment: AdminEnvironment,
+  log: AuditLog,
+  slots: ExportSlots,
+): readonly AdminRoute[] {
+  return [
+    serving(AUDIT_EXPORT_ROUTES.archive, async (request, isHead) => {
+      const { operator, query } = request;
+      await requireChain(environment, operator, query.tenant);
+      const headers = nameOf(`${query.tenant}.tar`);
+      if (isHead) return { body: "", headers };
+      const parts = await archiveOf(environment, log, query);
+      return await stream(environment, slots, request, { ...parts, headers, format: "archive" });
+    }),
+    serving(AUDIT_EXPORT_ROUTES.table, async (request, isHead) => {
+      const { operator, query } = request;
+      await requireChain(environment, operator, query.tenant);
+      const headers = nameOf(`${query.tenant}_not_evidence.csv`);
+      if (isHead) return { body: "", headers };
+      const head = await log.reader.head(query.tenant);
+      const range = rangeOf(query, head?.seq ?? 0);
+      const chunks = tableOf(log, query.tenant, range, eventFilter(query));
+      return await stream(environment, slots, request, { range, chunks, headers, format: "table" });
+    }),
+  ];
+}
+
+interface Parts {
+  readonly range: { readonly first: number; readonly last: number; readonly size?: number };
+  readonly chunks: AsyncGenerator<Uint8Array<ArrayBuffer>>;
+}
+
+/** Takes a slot, finds out whether the first chunk can be made, records the export, and hands out the rest. */
+async function stream(
+  environment: AdminEnvironment,
+  slots: ExportSlots,
+  request: AdminVariables["Variables"] & { readonly query: Asked },
+  { range, chunks, headers, format }: Parts & Pick<ServedFile, "headers"> & { readonly format: string },
+): Promise<ServedFile> {
+  const slot = takeSlot(slots, request.operator);
+  try {
+    const first = await chunks.next();
+    await recordExport(environment, request, { format, ...range });
+    return { body: slot.stream(first, chunks), ...(headers === undefined ? {} : { headers }) };
+  } catch (error) {
+    slot.release();
+    throw error instanceof ExportError ? unusable(error.message) : error;
+  }
+}
+
+function takeSlot(slots: ExportSlots, { id }: Operator) {
+  const slot = slots.take(id);
+  if (slot !== undefined) return slot;
+  throw new ProblemError({
+    ...{ status: 429, code: "too_many_exports", retryAfterSeconds: 10 },
+    detail: `Too many exports are under way, of operator "${id}" or of all together`,
+  });
+}
+
+async function recordExport(
+  environment: AdminEnvironment,
+  request: AdminVariables["Variables"] & { readonly query: Asked },
+  what: { readonly format: string; readonly first: number; readonly last: number; readonly size?: number },
+): Promise<void> {
+  const { tenant, resume_after, since_size, ...query } = request.query;
+  const filter = eventFilter(query)?.terms;
+  const data = {
+    ...what,
+    ...(resume_after === undefined ? {} : { resume_after }),
+    ...(since_size === undefined ? {} : { since_size }),
+    ...(filter === undefined ? {} : { filter }),
+  };
+  const entry = changeEntry(environment, request, {
+    ...{ tenant, code: "audit.exported", activity: 2, entity: { type: "audit_export", uid: tenant, data } },
+  });
+  await environment.transact(async (tx) => void await environment.appendIn(tx, [entry]));
+}
+
+async function archiveOf(environment: AdminEnvironment, log: AuditLog, asked: Asked): Promise<Parts> {
+  const { tenant: chain, size, since_size: sinceSize, resume_after: resumeAfter } = asked;
+  const { reader } = log;
+  if (size === undefined) await log.sign(chain); // so that it covers what has just happened
+  const last = await reader.checkpointUpTo(chain, size ?? Number.MAX_SAFE_INTEGER);
+  if (last === undefined || (size !== undefined && last.size !== size)) {
+    throw unusable(
+      size === undefined ? "Nothing has been signed yet" : `There is no checkpoint of size ${size}`,
+    );
+  }
+  const checkpoint = await cosigned(log, chain, last);
+  const range = { ...rangeOf(asked, checkpoint.size), size: checkpoint.size };
+  const origin = log.originOf(chain);
+  const { logId, version } = environment.source;
+  const hashAt = async (_: string, seq: number) => {
+    if (seq === 0) return hex(genesisHash(logId, chain));
+    const [row] = await reader.read(chain, seq - 1, 1);
+    if (row?.seq !== seq) throw new ExportError(`Expected event ${seq}, found none`);
+    return row.hash;
+  };
+  const chunks = exportArchive({ ...reader, hashAt }, {
+    ...{ chain, origin, logId, first: range.first, last: range.last, checkpoint, sinceSize, resumeAfter },
+    ...{ filter: eventFilter(asked), keys: log.verifierKeys(origin), witnessKeys: log.witnessKeys() },
+    generator: `IntentGate ${version}`,
+  });
+  return { range, chunks };
+}
+
+async function* tableOf(
+  { reader }: AuditLog,
+  chain: string,
+  { first, last }: Parts["range"],
+  filter: ExportFilter | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const encoder = new TextEncoder();
+  yield encoder.encode(TABLE_HEADER);
+  for (let after = first - 1; after < last;) {
+    const rows = await reader.read(chain, after, Math.min(PAGE_ROWS, last - after));
+    const lines = tableLines(rows, filter);
+    if (lines !== "") yield encoder.encode(lines);
+    after = rows.at(-1)?.seq ?? last;
+  }
+}
+
+/** An empty chain has no range. */
+function rangeOf(
+  { first = 1, last }: Asked,
+  size: number,
+): { readonly first: number; readonly last: number } {
+  const end = last ?? size;
+  if (first <= end && end <= size) return { first, last: end };
+  throw unusable(`Expected events between 1 and ${size}, got ${first} to ${end}`);
+}
+
+function unusable(detail: string): ProblemError {
+  return new ProblemError({ status: 422, code: "unusable_range", detail });
+}
+
+function nameOf(file: string): Readonly<Record<string, string>> {
+  return { "content-disposition": `attachment; filename="audit_${file.replace("~", "")}"` };
+}

@@ -1,0 +1,119 @@
+/** Verifies all chains on a timer while the process runs: what is new each time, everything now and then. */
+import { parseVerifierKey } from "./signed_note.ts";
+import { type ChainReader, verifyChain, type VerifyReport } from "./verify.ts";
+
+export interface BackgroundVerifyOptions {
+  readonly reader: ChainReader;
+  readonly logId: string;
+  readonly originOf: (chain: string) => string;
+  /** Verifier keys of a log, as lines. */
+  readonly verifierKeys: (origin: string) => readonly string[];
+  readonly chains: () => Promise<readonly string[]>;
+  readonly intervalMs: number;
+  readonly nowMs: () => number;
+  /** Told of every chain that is not what it claims, each time. */
+  readonly onBroken: (report: VerifyReport) => void;
+  readonly onError: (chain: string, error: unknown) => void;
+}
+
+export interface BackgroundVerify {
+  start(): void;
+  /** One round now. */
+  verifyAll(): Promise<void>;
+  /** When the last round ended in which no chain was broken, epoch seconds; 0 before the first. */
+  lastOkAt(): number;
+  /** Chains that the last round found broken. */
+  broken(): number;
+  close(): Promise<void>;
+}
+
+/** After a start, so that a gateway that restarts often verifies too. */
+const FIRST_AFTER_MS = 10 * 60_000;
+/** Every so many rounds from the first event on. */
+const WHOLE_EVERY = 28;
+/** Small pages with a pause between them, about 7,000 events a second: calls must not notice. */
+const PACE = { pageEvents: 200, pauseMs: 20 } as const;
+
+/** Nothing runs until it is started. */
+export function createBackgroundVerify(options: BackgroundVerifyOptions): BackgroundVerify {
+  return new Rounds(options);
+}
+
+class Rounds implements BackgroundVerify {
+  readonly #options: BackgroundVerifyOptions;
+  /** The last verified checkpoint of every chain. */
+  readonly #verified = new Map<string, string>();
+  readonly #aborter = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #round: Promise<void> = Promise.resolve();
+  #rounds = 0;
+  #lastOkAt = 0;
+  #broken = 0;
+
+  constructor(options: BackgroundVerifyOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#schedule(Math.min(this.#options.intervalMs, FIRST_AFTER_MS));
+  }
+
+  lastOkAt(): number {
+    return this.#lastOkAt;
+  }
+
+  broken(): number {
+    return this.#broken;
+  }
+
+  async close(): Promise<void> {
+    this.#aborter.abort();
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  async verifyAll(): Promise<void> {
+    let chains: readonly string[];
+    try {
+      chains = await this.#options.chains();
+    } catch (error) {
+      return this.#options.onError("*", error);
+    }
+    if (this.#rounds++ % WHOLE_EVERY === 0) this.#verified.clear();
+    let [broken, failed] = [0, 0];
+    for (const chain of chains) {
+      if (this.#aborter.signal.aborted) return;
+      try {
+        if (!await this.#verify(chain)) broken++;
+      } catch (error) {
+        failed++;
+        this.#options.onError(chain, error);
+      }
+    }
+    this.#broken = broken;
+    if (broken + failed === 0 && !this.#aborter.signal.aborted) this.#lastOkAt = this.#options.nowMs() / 1000;
+  }
+
+  #schedule(afterMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#round = this.verifyAll().finally(() => {
+        if (!this.#aborter.signal.aborted) this.#schedule(this.#options.intervalMs);
+      });
+    }, afterMs);
+  }
+
+  /** Whether the chain is not broken; one that nobody has signed yet is not. */
+  async #verify(chain: string): Promise<boolean> {
+    const { reader, logId, originOf, verifierKeys, nowMs, onBroken } = this.#options;
+    const origin = originOf(chain);
+    const report = await verifyChain(reader, {
+      ...{ chain, logId, origin, since: this.#verified.get(chain), pace: PACE, nowMs },
+      ...{ keys: verifierKeys(origin).map(parseVerifierKey), signal: this.#aborter.signal },
+    });
+    if (report.verifiedTo !== undefined) this.#verified.set(chain, report.verifiedTo.note);
+    if (report.verdict !== "broken") return true;
+    this.#verified.delete(chain);
+    onBroken(report);
+    return false;
+  }
+}

@@ -1,0 +1,217 @@
+/** Commands that take the audit record away as files, and check such a file without any gateway. */
+import { type ExportReport, verifyExport } from "../audit/export/verify_export.ts";
+import { AdminClient, CONNECTION_OPTIONS } from "./admin_client.ts";
+import { downloadExport } from "./audit_download.ts";
+import { exitCodeOf, KEY_OPTIONS, pathOf, readInputFile, readKeys, TENANT } from "./auditor_options.ts";
+import { sizeOfNote } from "./audit_verify.ts";
+import { command, type ExitCode, type OptionDeclarations, type Terminal, UsageError } from "./command.ts";
+
+const FILTERS = {
+  first: { kind: "number", value: "SEQ", help: "The first event." },
+  last: { kind: "number", value: "SEQ", help: "The last event; without it, the last there is." },
+  agent: { kind: "text", value: "NAME", help: "Only events of this agent." },
+  upstream: {
+    kind: "text",
+    value: "NAME",
+    help: "Only events about this tool server.",
+    suggests: "upstream",
+  },
+  tool: { kind: "text", value: "NAME", help: "Only events about this tool." },
+  decision: {
+    ...{ kind: "choice", value: "DECISION", choices: ["allow", "block", "escalate"] },
+    help: "Only these decisions.",
+  },
+  from: {
+    kind: "text",
+    value: "TIME",
+    help: "Only events from this time on, like 2027-01-01 or 2027-01-01T08:00Z.",
+  },
+  to: { kind: "text", value: "TIME", help: "Only events before this time." },
+} as const satisfies OptionDeclarations;
+
+const OUTPUT = {
+  output: {
+    ...{ kind: "text", value: "FILE", required: true, suggests: "file" },
+    help: "Where it is written; a file that exists is never replaced.",
+  },
+} as const satisfies OptionDeclarations;
+
+export const auditExport = command({
+  name: "audit export",
+  summary: "Export events of an audit record with everything that proves them",
+  details: [
+    "The archive is checked when it has arrived; without --key against the keys that it brings along, which says only " +
+    "that it is whole. A download that breaks off is kept as FILE.part, and the same command goes on with it.",
+    "Filters keep the archive provable: events that they leave out stand in it as a digest.",
+    "Ends as audit verify-export does.",
+  ],
+  options: {
+    ...OUTPUT,
+    tenant: TENANT,
+    ...FILTERS,
+    checkpoint: {
+      ...{ kind: "text", value: "FILE", suggests: "file" },
+      help: "A signed checkpoint that you hold: the archive then proves that the log continues it.",
+    },
+    ...KEY_OPTIONS,
+    unchecked: { kind: "flag", help: "Do not check the archive." },
+    ...CONNECTION_OPTIONS,
+  },
+  examples: [
+    { does: "everything of a tenant", line: "intentgate audit export --tenant acme --output acme.tar" },
+    {
+      does: "what an agent was refused in a quarter",
+      line:
+        "intentgate audit export --tenant acme --output refused.tar --agent invoice-bot --decision block " +
+        "--from 2027-01-01 --to 2027-04-01",
+    },
+  ],
+  routes: ["GET /audit/export"],
+  run: async ({ options }, terminal) => {
+    const { output, checkpoint: path, tenant } = options;
+    const note = path === undefined ? undefined : await readInputFile(terminal, path);
+    const knowledge = knowledgeOf({ ...options, tenant }, note);
+    const client = await AdminClient.open(terminal, options.url);
+    const arrived = await downloadExport(client, terminal, pathOf(terminal, output), {
+      ...{ tenant, ...queryOf(options), since_size: note === undefined ? undefined : sizeOfNote(note) },
+    });
+    if (options.unchecked) {
+      terminal.print(
+        `"${output}" holds the events ${arrived.first} to ${arrived.last} of "${tenant}", unchecked`,
+      );
+      return 0;
+    }
+    const isOwnKey = knowledge.keys.length === 0;
+    const keys = isOwnKey ? readKeys(arrived.keys, "key") : knowledge.keys;
+    const report = await verifyFile(pathOf(terminal, output), { ...knowledge, keys });
+    if (isOwnKey) terminal.complain("Checked with the keys of the archive itself; your own: --key");
+    return printReport(terminal, options.json, report);
+  },
+});
+
+export const auditTable = command({
+  name: "audit table",
+  summary: "Write events of an audit record as CSV for spreadsheets, which proves nothing",
+  details: ["Cells that a spreadsheet would compute begin with an apostrophe. For evidence: audit export."],
+  options: { ...OUTPUT, tenant: TENANT, ...FILTERS, url: CONNECTION_OPTIONS.url },
+  examples: [{
+    does: "the calls of an agent",
+    line: "intentgate audit table --tenant acme --agent invoice-bot --output calls.csv",
+  }],
+  routes: ["GET /audit/events.csv"],
+  run: async ({ options }, terminal) => {
+    const { tenant, output } = options;
+    const client = await AdminClient.open(terminal, options.url);
+    const { body } = await client.file("/audit/events.csv", { tenant, ...queryOf(options) });
+    const file = await Deno.open(pathOf(terminal, output), { write: true, createNew: true }).catch(
+      (cause) => {
+        throw new UsageError(`Cannot make the file "${output}"`, { cause });
+      },
+    );
+    await body?.pipeTo(file.writable);
+    return 0;
+  },
+});
+
+export const auditVerifyExport = command({
+  name: "audit verify-export",
+  summary: "Check an export without any gateway",
+  details: [
+    "A second program does the same, written in Python from docs/reference/audit_export.md: tools/verify_export.py.",
+    "Ends with 0 when the export is verified, 1 when it is broken, 3 when something that was asked for is not proven.",
+  ],
+  args: [{ name: "file", help: "The archive.", suggests: "file" }],
+  options: {
+    ...KEY_OPTIONS,
+    checkpoint: {
+      ...{ kind: "text", value: "FILE", suggests: "file" },
+      help: "A signed checkpoint that you hold: the log must continue it.",
+    },
+    tenant: { kind: "text", value: "NAME", help: "Whose record it must be.", suggests: "tenant" },
+    json: CONNECTION_OPTIONS.json,
+  },
+  examples: [{
+    does: "against the checkpoint of the last quarter",
+    line:
+      'intentgate audit verify-export acme.tar --key "$ACME_LOG_KEY" --checkpoint acme-2027-q1.checkpoint',
+  }],
+  run: async ({ options, args: [path = ""] }, terminal) => {
+    const note = options.checkpoint === undefined
+      ? undefined
+      : await readInputFile(terminal, options.checkpoint);
+    const report = await verifyFile(pathOf(terminal, path), knowledgeOf(options, note));
+    return printReport(terminal, options.json, report);
+  },
+});
+
+function knowledgeOf(
+  options: {
+    readonly key: readonly string[] | undefined;
+    readonly witness: readonly string[] | undefined;
+    readonly witnesses: number;
+    readonly tenant?: string | undefined;
+  },
+  note: string | undefined,
+) {
+  return {
+    keys: readKeys(options.key, "key"),
+    witnesses: readKeys(options.witness, "witness"),
+    witnessesNeeded: options.witnesses,
+    ...(options.tenant === undefined ? {} : { chain: options.tenant }),
+    ...(note === undefined ? {} : { checkpoint: note }),
+  };
+}
+
+async function verifyFile(
+  path: string,
+  knowledge: Parameters<typeof verifyExport>[1],
+): Promise<ExportReport> {
+  const file = await Deno.open(path).catch((cause) => {
+    throw new UsageError(`Cannot read the file "${path}"`, { cause });
+  });
+  return await verifyExport(file.readable, knowledge);
+}
+
+function printReport(terminal: Terminal, json: boolean, report: ExportReport): ExitCode {
+  if (json) terminal.print(JSON.stringify(report));
+  else {
+    const { verdict, code, detail, chain, first, last, size, redacted, open, cosigners } = report;
+    const of = chain === undefined ? "The export" : `The export of events ${first} to ${last} of "${chain}"`;
+    const more = [
+      ...(size === undefined ? [] : [`under a checkpoint of size ${size}`]),
+      ...(redacted === 0 ? [] : [`${redacted} events redacted`]),
+      ...(open === 0 ? [] : [`${open} calls whose outcome comes later`]),
+      ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.join(", ")}`]),
+    ].join(", ");
+    terminal.print(
+      verdict === "verified"
+        ? `${of} is verified: ${more}`
+        : `${of} is ${verdict === "broken" ? "BROKEN" : "unproven"} (${code}): ${detail}`,
+    );
+  }
+  return exitCodeOf(report.verdict);
+}
+
+function queryOf(
+  { first, last, agent, upstream, tool, decision, from, to }:
+    & {
+      readonly [Name in "first" | "last"]: number | undefined;
+    }
+    & { readonly [Name in "agent" | "upstream" | "tool" | "decision" | "from" | "to"]: string | undefined },
+) {
+  return {
+    ...{ first, last, agent, upstream, tool, decision },
+    from_time: from === undefined ? undefined : secondsOf(from, "from"),
+    to_time: to === undefined ? undefined : secondsOf(to, "to"),
+  };
+}
+
+/** Epoch seconds of a date, or of a time with its zone. */
+function secondsOf(text: string, option: string): number {
+  const isKnown = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const ms = isKnown ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(ms) && ms >= 0) return Math.floor(ms / 1000);
+  throw new UsageError(
+    `--${option} expects a time like 2027-01-01 or 2027-01-01T08:00Z, found "${text.slice(0, 40)}"`,
+  );
+}

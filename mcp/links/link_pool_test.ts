@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { UpstreamFailure } from "../upstream_connection.ts";
+import type { UpstreamLink } from "../upstream_link.ts";
+import { fakeLink, until } from "./link_fixture.ts";
+import { type LinkKey, LinkPool, type LinkPoolOptions } from "./link_pool.ts";
+
+const KEY: LinkKey = { upstream: "erp", tenant: "acme" };
+
+/** A pool with a clock of its own that keeps what it opened. */
+function poolOf(changes: Partial<LinkPoolOptions> = {}) {
+  const opened: ReturnType<typeof fakeLink>[] = [];
+  const hints: unknown[] = [];
+  const clock = { nowMs: 0 };
+  const pool = new LinkPool({
+    open: async (_key, era) => {
+      hints.push(era);
+      await Promise.resolve();
+      const link = fakeLink("legacy");
+      opened.push(link);
+      return link;
+    },
+    steadyMs: () => clock.nowMs,
+    ...changes,
+  });
+  return { pool, opened, hints, clock };
+}
+
+Deno.test("LinkPool opens once however many wait, one link per tenant, principal and capabilities", async () => {
+  const { pool, opened, hints } = poolOf();
+  const leases = await Promise.all(Array.from({ length: 20 }, () => pool.lease(KEY)));
+  assert.equal(opened.length, 1);
+  for (
+    const other of [{ tenant: "b" }, { principal: "p" }, { principal: "q" }, {
+      clientCapabilities: { roots: {} },
+    }]
+  ) {
+    (await pool.lease({ ...KEY, ...other })).release();
+  }
+  assert.equal(opened.length, 5);
+  assert.deepEqual(hints, [undefined, undefined, "legacy", "legacy", "legacy"]);
+  for (const lease of leases) lease.release();
+  await pool.close();
+  assert.ok(opened.every((link) => !link.isOpen()));
+  await assert.rejects(pool.lease(KEY), { code: "shutting_down" });
+});
+
+Deno.test("LinkPool closes what nobody uses, and nothing that somebody does", async () => {
+  const { pool, opened } = poolOf({ idleMs: 30 });
+  const first = await pool.lease(KEY);
+  const second = await pool.lease(KEY);
+  first.release();
+  first.release();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  assert.equal(opened[0]?.isOpen(), true);
+  second.release();
+  await until(() => opened[0]?.isOpen() === false, "the end of the idle link");
+  assert.equal(pool.size, 0);
+  await pool.close();
+});
+
+Deno.test("LinkPool holds a bounded number: the longest unused goes, and never one in use", async () => {
+  const { pool, opened, clock } = poolOf({ maxLinks: 2 });
+  (await pool.lease({ ...KEY, tenant: "a" })).release();
+  clock.nowMs++;
+  const used = await pool.lease({ ...KEY, tenant: "b" });
+  const third = await pool.lease({ ...KEY, tenant: "c" });
+  await until(() => opened[0]?.isOpen() === false, "the end of the oldest");
+  await assert.rejects(pool.lease({ ...KEY, tenant: "d" }), { code: "too_many_links" });
+  assert.deepEqual(opened.map((link) => link.isOpen()), [false, true, true]);
+  for (const lease of [used, third]) lease.release();
+  await pool.close();
+});
+
+Deno.test("LinkPool leaves an upstream that fails alone, longer each time, and asks for its era again", async () => {
+  let fails = true;
+  const hints: unknown[] = [];
+  const { pool, clock } = poolOf({
+    open: (_key, era) => {
+      hints.push(era);
+      return fails ? Promise.reject(new UpstreamFailure("upstream_failed", "connect_failed")) : opening();
+    },
+  });
+  const opening = (): Promise<UpstreamLink> => Promise.resolve(fakeLink("modern"));
+  await assert.rejects(pool.lease(KEY), { code: "connect_failed" });
+  await assert.rejects(pool.lease(KEY), { code: "backing_off" });
+  clock.nowMs = 500;
+  await assert.rejects(pool.lease(KEY), { code: "connect_failed" });
+  clock.nowMs = 1_000;
+  await assert.rejects(pool.lease(KEY), { code: "backing_off" });
+  clock.nowMs = 1_500;
+  fails = false;
+  (await pool.lease(KEY)).release();
+  assert.deepEqual(hints, [undefined, undefined, undefined]);
+  await pool.close();
+});
+
+Deno.test("LinkPool opens another link for one that was lost, at once when it was steady, later when it was not", async () => {
+  const lost: string[] = [];
+  const { pool, opened, clock } = poolOf({
+    onLost: ({ upstream }, code) => lost.push(`${upstream} ${code}`),
+  });
+  (await pool.lease(KEY)).release();
+  opened[0]?.breakOff("process_exited");
+  await until(() => lost.length === 1, "the loss");
+  await assert.rejects(pool.lease(KEY), { code: "backing_off" });
+  clock.nowMs = 1_000;
+  (await pool.lease(KEY)).release();
+  clock.nowMs = 60_000;
+  opened[1]?.breakOff("session_lost");
+  await until(() => lost.length === 2, "the second loss");
+  (await pool.lease(KEY)).release();
+  assert.deepEqual(lost, ["erp process_exited", "erp session_lost"]);
+  assert.equal(opened.length, 3);
+  await pool.close();
+});
+
+Deno.test("LinkPool closes the links of a revoked principal, also one that is just being opened", async () => {
+  const { pool, opened } = poolOf();
+  (await pool.lease({ ...KEY, principal: "p" })).release();
+  (await pool.lease({ ...KEY, principal: "q" })).release();
+  const opening = pool.lease({ ...KEY, principal: "p", session: "new" });
+  await pool.closeWhere(({ principal }) => principal === "p");
+  await opening;
+  assert.deepEqual(opened.map((link) => link.isOpen()), [false, true, false]);
+  await pool.close();
+});

@@ -1,0 +1,63 @@
+/** Lists for a caller: only what it may ever use. */
+import { isJsonObject, type JsonValue } from "../core/json.ts";
+import type { Answer } from "./answer.ts";
+import type { Arrival, FrontParts } from "./arrival.ts";
+import { filterNamedLists } from "./list_filter.ts";
+import type { Admitted } from "./port.ts";
+import { type MessageId, refusalMessage } from "./refusals.ts";
+import { filterToolList, type ReadTool } from "./tool_list.ts";
+
+/** Requests that list something, in both eras. */
+export const LIST_METHODS: ReadonlySet<string> = new Set([
+  "tools/list",
+  "prompts/list",
+  "resources/list",
+  "resources/templates/list",
+]);
+
+/** Filters an answer to a list of any kind; a filter that fails lists nothing. */
+export function listFilter(
+  { catalogue }: Pick<FrontParts, "catalogue">,
+  arrival: Arrival,
+  admitted: Admitted,
+  id: MessageId | null,
+): (answer: Answer) => Promise<string> {
+  const lists = async (tools: readonly ReadTool[]) => {
+    const shown = await catalogue.shown(arrival.origin.upstream, tools);
+    const usable = shown.filter((tool) => tool !== undefined);
+    const verdicts = await admitted.lists(usable);
+    const listed = new Set(usable.filter((_, index) => verdicts[index] === true));
+    return shown.map((tool) => tool !== undefined && listed.has(tool));
+  };
+  return async (answer) => {
+    try {
+      if (Array.isArray(answer.result?.value.tools)) {
+        return await filterToolList(answer, arrival.origin.upstream, lists);
+      }
+      return await filterNamedLists(answer, arrival.origin.upstream, (named) => admitted.listsNames(named));
+    } catch {
+      return JSON.stringify(refusalMessage({
+        check: "gateway",
+        code: "list_failed",
+        reason: "The list could not be filtered",
+        decisionId: arrival.origin.id,
+        unauthenticated: false,
+      }, id));
+    }
+  };
+}
+
+/** Hides updates of resources that the caller may not read. */
+export function hidesUpdates(
+  admitted: Admitted,
+  upstream: string,
+): (method: string, text: string) => Promise<boolean> {
+  return async (method, text) => {
+    if (method !== "notifications/resources/updated") return false;
+    const message: JsonValue = JSON.parse(text);
+    const params = isJsonObject(message) && isJsonObject(message.params) ? message.params : {};
+    const uri = typeof params.uri === "string" ? params.uri : "";
+    const [isListed] = await admitted.listsNames({ upstream, method: "resources/read", names: [uri] });
+    return isListed !== true;
+  };
+}

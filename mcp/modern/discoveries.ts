@@ -1,0 +1,112 @@
+/** What upstreams say about themselves in `server/discover`, and whether they speak the modern era at all. */
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { collectAnswer } from "../answer.ts";
+import {
+  type ExchangeClock,
+  exchangeWith,
+  type ResolvedUpstream,
+  UpstreamFailure,
+} from "../upstream_connection.ts";
+import { CAPABILITIES_META, CLIENT_INFO_META, SERVER_INFO_META } from "../links/modern_meta.ts";
+import { GATEWAY_CLIENT_INFO } from "../links/link_options.ts";
+import { MODERN_VERSIONS, VERSION_META } from "../versions.ts";
+
+/** A modern upstream. */
+export interface Discovered {
+  /** Versions that both sides speak; never empty. */
+  readonly versions: readonly string[];
+  readonly capabilities: JsonObject;
+  readonly serverInfo?: JsonObject;
+  readonly instructions?: string;
+}
+
+/** What is known of an upstream. */
+export type Discovery = Discovered | "legacy";
+
+/** The upstreams of one replica. */
+export interface Discoveries {
+  /** At once, `undefined` when nothing is known. */
+  known(upstream: string): Discovery | undefined;
+  /** Asks when nothing is known; throws `UpstreamFailure` when nobody answers. */
+  read(upstream: ResolvedUpstream): Promise<Discovery>;
+}
+
+/** How long an answer is believed; then it is asked again while the old one still serves. */
+const TTL_MS = 30_000;
+/** Who does not answer the question in this time is taken for a server that does not know it. */
+const PROBE_TIMEOUT_MS = 5_000;
+const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_INSTRUCTIONS_LENGTH = 64 * 1024;
+
+interface Entry {
+  readonly discovery: Discovery;
+  readonly readAtMs: number;
+}
+
+/** Makes the memory of discoveries; `steadyMs` is a clock that never steps. */
+export function createDiscoveries(clock: ExchangeClock, steadyMs: () => number): Discoveries {
+  const entries = new Map<string, Entry>();
+  const reading = new Map<string, Promise<Discovery>>();
+  const refresh = (upstream: ResolvedUpstream): Promise<Discovery> => {
+    const known = reading.get(upstream.name);
+    if (known !== undefined) return known;
+    const asked = discover(upstream, clock).then((discovery) => {
+      entries.set(upstream.name, { discovery, readAtMs: steadyMs() });
+      return discovery;
+    }).finally(() => reading.delete(upstream.name));
+    reading.set(upstream.name, asked);
+    return asked;
+  };
+  return {
+    known: (upstream) => entries.get(upstream)?.discovery,
+    async read(upstream) {
+      const entry = entries.get(upstream.name);
+      if (entry === undefined) return await refresh(upstream);
+      if (steadyMs() - entry.readAtMs > TTL_MS) refresh(upstream).catch(() => {});
+      return entry.discovery;
+    },
+  };
+}
+
+async function discover(upstream: ResolvedUpstream, clock: ExchangeClock): Promise<Discovery> {
+  const method = "server/discover";
+  const version = MODERN_VERSIONS[0] ?? "";
+  const _meta = { [VERSION_META]: version, [CAPABILITIES_META]: {}, [CLIENT_INFO_META]: GATEWAY_CLIENT_INFO };
+  const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { _meta } });
+  const asked = { ...upstream, timeout_ms: Math.min(upstream.timeout_ms, PROBE_TIMEOUT_MS) };
+  try {
+    const exchange = await exchangeWith(asked, {
+      ...{ method: "POST", body: new TextEncoder().encode(body), protocolVersion: version },
+      mcpHeaders: { "mcp-method": method },
+    }, clock);
+    const answer = await collectAnswer(exchange, 1, MAX_ANSWER_BYTES);
+    return readDiscovery(answer.result?.value);
+  } catch (error) {
+    if (error instanceof UpstreamFailure && saysLegacy(error)) return "legacy";
+    throw error;
+  }
+}
+
+/** A refusal, a strange answer or silence: what servers say that never heard of the question. */
+function saysLegacy({ code, status }: UpstreamFailure): boolean {
+  if (["not_mcp", "timeout", "stream_closed"].includes(code)) return true;
+  return status !== undefined && status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
+}
+
+function readDiscovery(result: JsonObject | undefined): Discovery {
+  const spoken: readonly JsonValue[] = Array.isArray(result?.supportedVersions)
+    ? result.supportedVersions
+    : [];
+  const versions = MODERN_VERSIONS.filter((version) => spoken.includes(version));
+  if (result === undefined || versions.length === 0) return "legacy";
+  const meta = isJsonObject(result._meta) ? result._meta : {};
+  const serverInfo = meta[SERVER_INFO_META];
+  const { instructions } = result;
+  const isText = typeof instructions === "string" && instructions.length <= MAX_INSTRUCTIONS_LENGTH;
+  return Object.freeze({
+    versions,
+    capabilities: isJsonObject(result.capabilities) ? result.capabilities : {},
+    ...(isJsonObject(serverInfo) ? { serverInfo } : {}),
+    ...(isText ? { instructions } : {}),
+  });
+}

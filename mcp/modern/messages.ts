@@ -1,0 +1,147 @@
+/** Every message of the modern era: checked, admitted, and led to where it is answered. */
+import type { JsonObject } from "../../core/json.ts";
+import type { Answer } from "../answer.ts";
+import { admit, type Arrival, type FrontParts, upstreamRefusalText, withUpstream } from "../arrival.ts";
+import { GOVERNED_CAPABILITIES } from "../handshake.ts";
+import { LIST_METHODS, listFilter } from "../lists.ts";
+import { SERVER_INFO_META } from "../links/modern_meta.ts";
+import type { Message } from "../message.ts";
+import { isGoverned } from "../named_call.ts";
+import type { Admitted } from "../port.ts";
+import { jsonText, type MessageId, RPC, rpcError } from "../refusals.ts";
+import { exchangeWith, type ResolvedUpstream, UpstreamFailure } from "../upstream_connection.ts";
+import { relayRequest } from "../upstream_request.ts";
+import { LEGACY_VERSIONS, MODERN_VERSIONS } from "../versions.ts";
+import { bodyForUpstream } from "./body.ts";
+import type { Discovered, Discovery } from "./discoveries.ts";
+import { answerListen, type Listening } from "./listen.ts";
+import { answerModernCall } from "./modern_calls.ts";
+import { checkModernRequest, headersForUpstream, type ModernRequest } from "./request_headers.ts";
+import { rereadAnswer, withPrivateCache, withResultType } from "./result_edits.ts";
+
+/** Requests that are answered besides the governed ones. */
+const METHODS: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen", ...LIST_METHODS]);
+/** Governed in a session only. */
+const SESSION_ONLY: ReadonlySet<string> = new Set(["resources/subscribe", "resources/unsubscribe"]);
+/** How long what a server says about itself may be kept. */
+const DISCOVER_TTL_MS = 30_000;
+
+/** Answers a message of the modern era; throws `MessageError`. */
+export async function answerModern(
+  parts: FrontParts,
+  arrival: Arrival,
+  message: Message,
+): Promise<Response> {
+  if (message.kind !== "request") return await refuseOneWay(parts, arrival, message.kind);
+  const request = checkModernRequest(message, arrival.request.headers);
+  if (request instanceof Response) return request;
+  const isCall = isGoverned(message.method) && !SESSION_ONLY.has(message.method);
+  // Known to be spoken: everything else about the call is decided in one go.
+  if (isCall && speaks(parts.discoveries.known(arrival.origin.upstream), request)) {
+    return await answerModernCall(parts, arrival, request);
+  }
+  const isKnown = isCall || METHODS.has(message.method);
+  const admission = await admit(parts, arrival, isKnown && !isCall ? message.method : "ping", message.id);
+  if (admission instanceof Response) return admission;
+  const { upstream, admitted } = admission;
+  try {
+    const discovery = await parts.discoveries.read(upstream);
+    if (!speaks(discovery, request)) return refuseVersion(request, discovery);
+    if (isCall) return await answerModernCall(parts, arrival, request);
+    const of = { id: message.id, tenant: admitted.tenant };
+    return await withUpstream(
+      parts,
+      arrival,
+      of,
+      async () => await answerPlain(parts, arrival, request, { admitted, upstream, discovery }),
+    );
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error;
+    return jsonText(upstreamRefusalText(arrival, error, message.id));
+  }
+}
+
+function speaks(discovery: Discovery | undefined, { version }: ModernRequest): discovery is Discovered {
+  return typeof discovery === "object" && discovery.versions.includes(version);
+}
+
+async function answerPlain(
+  parts: FrontParts,
+  arrival: Arrival,
+  request: ModernRequest,
+  of: Listening & { readonly discovery: Discovered },
+): Promise<Response> {
+  const { message } = request;
+  if (message.method === "server/discover") return discoverResponse(parts, message.id, of);
+  if (message.method === "subscriptions/listen") return await answerListen(parts, arrival, request, of);
+  if (LIST_METHODS.has(message.method)) return await passList(parts, arrival, request, of);
+  return rpcError(404, RPC.methodNotFound, "The method is not supported", message.id);
+}
+
+async function passList(
+  parts: FrontParts,
+  arrival: Arrival,
+  request: ModernRequest,
+  { admitted, upstream }: { readonly admitted: Admitted; readonly upstream: ResolvedUpstream },
+): Promise<Response> {
+  const { message } = request;
+  const filter = listFilter(parts, arrival, admitted, message.id);
+  const edit = async (answer: Answer) => {
+    const filtered = rereadAnswer(answer, await filter(answer));
+    const whole = rereadAnswer(filtered, withResultType(filtered));
+    return withPrivateCache(whole, admitted.expiresAt * 1000 - parts.nowMs());
+  };
+  const sending = exchangeWith(upstream, {
+    method: "POST",
+    body: bodyForUpstream(request, upstream.client_requests),
+    agentHeaders: arrival.request.headers,
+    protocolVersion: request.version,
+    mcpHeaders: headersForUpstream(message, arrival.request.headers),
+    signal: arrival.request.signal,
+  }, parts);
+  const options = { upstream, edit, hasUpstreamSession: false, endsWithClient: true };
+  return (await relayRequest(parts, arrival, message, options, sending)).response;
+}
+
+/** The gateway's own answer: what is governed of what the upstream has. */
+function discoverResponse(
+  parts: FrontParts,
+  id: MessageId,
+  { admitted, discovery }: { readonly admitted: Admitted; readonly discovery: Discovered },
+): Response {
+  const { versions, capabilities, serverInfo, instructions } = discovery;
+  const governed = GOVERNED_CAPABILITIES.filter((name) => capabilities[name] !== undefined);
+  const leftMs = Math.max(0, Math.floor(admitted.expiresAt * 1000 - parts.nowMs()));
+  const result: JsonObject = {
+    resultType: "complete",
+    supportedVersions: versions,
+    capabilities: Object.fromEntries(governed.map((name) => [name, capabilities[name]])),
+    ...(instructions === undefined ? {} : { instructions }),
+    ...{ ttlMs: Math.min(DISCOVER_TTL_MS, leftMs), cacheScope: "private" },
+    ...(serverInfo === undefined ? {} : { _meta: { [SERVER_INFO_META]: serverInfo } }),
+  };
+  return jsonText(JSON.stringify({ jsonrpc: "2.0", id, result }));
+}
+
+/**
+ * Clients of both eras probe with `server/discover` and fall back to `initialize` on "method not found". The code for an
+ * unsupported version would tell some of them that a modern server is here, so at a legacy upstream it answers every other
+ * method only.
+ */
+function refuseVersion({ message, version }: ModernRequest, discovery: Discovery): Response {
+  const isKnownVersion = MODERN_VERSIONS.includes(version);
+  if (discovery === "legacy" && message.method === "server/discover" && isKnownVersion) {
+    return rpcError(200, RPC.methodNotFound, "The method is not supported", message.id);
+  }
+  const supported = discovery === "legacy" ? LEGACY_VERSIONS : discovery.versions;
+  const data = { supported, requested: version };
+  return rpcError(400, RPC.unsupportedVersion, "The protocol version is not supported", message.id, data);
+}
+
+/** Over HTTP, clients of this era send requests only: closing a stream says what `notifications/cancelled` said. */
+async function refuseOneWay(parts: FrontParts, arrival: Arrival, kind: string): Promise<Response> {
+  const admission = await admit(parts, arrival, "ping", null);
+  if (admission instanceof Response) return admission;
+  const code = kind === "response" ? RPC.invalidRequest : RPC.methodNotFound;
+  return rpcError(400, code, `Expected a request, got a ${kind}`);
+}

@@ -1,0 +1,83 @@
+/**
+ * Requests of a legacy upstream to its client, where the upstream's configuration lets them pass. The client sees an id of
+ * the gateway's own that names the upstream's id and the session: an answer is passed on only for a request that was
+ * really sent to this very session, and any replica can tell.
+ */
+import { isJsonObject, type JsonValue } from "../core/json.ts";
+import { memberSpans, withSpan } from "../core/strict_json_spans.ts";
+import type { MessageId } from "./refusals.ts";
+import { createSeal, type SealKeys } from "./sealing.ts";
+
+/** What an upstream may ask clients; the names of the client capabilities. */
+export type ClientRequest = "elicitation" | "sampling" | "roots";
+
+/** The capability that a method needs; `ping` needs none and tells nothing. */
+const CAPABILITY_OF: Readonly<Record<string, ClientRequest | "none">> = {
+  ping: "none",
+  "elicitation/create": "elicitation",
+  "sampling/createMessage": "sampling",
+  "roots/list": "roots",
+};
+
+const MAX_ID_LENGTH = 256;
+/** Longer ids of an upstream would not fit into one of ours. */
+const MAX_UPSTREAM_ID_LENGTH = 120;
+/** Requests of one stream whose cancellation is still understood. */
+const MAX_REMEMBERED = 64;
+
+/** Ids that stand for an upstream's id in one session. */
+export interface ServerRequestIds {
+  wrap(id: MessageId, sessionId: string): Promise<string>;
+  /** The upstream's own id, `undefined` for an id that was never given to this session. */
+  unwrap(id: JsonValue | undefined, sessionId: string): Promise<MessageId | undefined>;
+}
+
+/** Makes ids under the keys of sessions. */
+export function createServerRequestIds(keys: SealKeys): ServerRequestIds {
+  const context = "intentgate-mcp-server-request-v1";
+  const seal = createSeal({ keys, prefix: "igr1.", context, maxLength: MAX_ID_LENGTH });
+  return {
+    wrap: (id, sessionId) => seal.seal({ id }, sessionId),
+    async unwrap(id, sessionId) {
+      const opened = typeof id === "string" ? await seal.open(id, sessionId) : undefined;
+      const own = isJsonObject(opened) ? opened.id : undefined;
+      return typeof own === "string" || typeof own === "number" ? own : undefined;
+    },
+  };
+}
+
+/** The requests that pass on one stream. */
+export class ServerRequestRelay {
+  readonly #ids: ServerRequestIds;
+  readonly #sessionId: string;
+  readonly #allowed: readonly ClientRequest[];
+  #shown: Map<MessageId, string> | undefined;
+
+  constructor(ids: ServerRequestIds, sessionId: string, allowed: readonly ClientRequest[]) {
+    this.#ids = ids;
+    this.#sessionId = sessionId;
+    this.#allowed = allowed;
+  }
+
+  /** The request's text with our id; `undefined` when it must not pass. */
+  async pass(text: string, method: string, id: JsonValue | undefined): Promise<string | undefined> {
+    const needed = Object.hasOwn(CAPABILITY_OF, method) ? CAPABILITY_OF[method] : undefined;
+    if (needed === undefined || (needed !== "none" && !this.#allowed.includes(needed))) return undefined;
+    if (typeof id !== "string" && typeof id !== "number") return undefined;
+    const span = memberSpans(text).get("id");
+    if (span === undefined || JSON.stringify(id).length > MAX_UPSTREAM_ID_LENGTH) return undefined;
+    const shown = await this.#ids.wrap(id, this.#sessionId);
+    this.#shown ??= new Map();
+    if (this.#shown.size < MAX_REMEMBERED) this.#shown.set(id, shown);
+    return withSpan(text, span, JSON.stringify(shown));
+  }
+
+  /** The text of a `notifications/cancelled`, which names a request, with the id that the client knows. */
+  cancelled(text: string): string {
+    const params = memberSpans(text).get("params");
+    const span = params === undefined ? undefined : memberSpans(text, params).get("requestId");
+    if (span === undefined) return text;
+    const shown = this.#shown?.get(JSON.parse(text.slice(span.start, span.end)));
+    return shown === undefined ? text : withSpan(text, span, JSON.stringify(shown));
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * `deno task bench`: what a call costs and how long it takes, in about five minutes. `--markdown` also writes the tables
+ * into `docs/reference/performance.md`; `--seconds=N` changes how long each rate runs.
+ */
+import { type CostLine, measureDecision, measureParts } from "./decision_cost.ts";
+import { type LoadRow, measureGateway, measureProxy, startProgram } from "./gateway_load.ts";
+import { costTable, loadTable, surroundings, writePage } from "./report.ts";
+
+const RATES = [500, 1_000, 2_000];
+const DEFAULT_SECONDS = 12;
+const COST = { rounds: 7, callsPerRound: 4_000 };
+
+async function main(): Promise<void> {
+  const seconds = Number(
+    Deno.args.find((text) => text.startsWith("--seconds="))?.slice(10) ?? DEFAULT_SECONDS,
+  );
+  const lines = await decisionCost();
+  console.log(costTable(lines));
+  const upstream = await startProgram("bench_upstream.ts");
+  const rows: LoadRow[] = [];
+  const keep = (row: LoadRow) => {
+    rows.push(row);
+    console.log(loadTable([row]));
+  };
+  try {
+    await measureProxy(upstream.firstLine, RATES, seconds, keep);
+    for (const database of ["postgres", "embedded"] as const) {
+      await measureGateway(database, upstream.firstLine, RATES, seconds, keep);
+    }
+  } finally {
+    await upstream.stop();
+  }
+  const page = [surroundings(seconds), costTable(lines), loadTable(rows)].join("\n\n");
+  console.log(`\n${page}`);
+  if (Deno.args.includes("--markdown")) await writePage(page);
+}
+
+async function decisionCost(): Promise<readonly CostLine[]> {
+  const whole = await measureDecision(COST);
+  const parts = await measureParts(COST);
+  const sum = parts.reduce((total, { micros }) => total + micros, 0);
+  return [
+    ...parts,
+    { what: "runner, recorder, promises, and all of it in colder caches", micros: whole - sum },
+    { what: "**whole decision without database, upstream and HTTP**", micros: whole },
+  ];
+}
+
+if (import.meta.main) {
+  main().catch((error) => {
+    console.error(error);
+    Deno.exit(1);
+  });
+}
