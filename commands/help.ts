@@ -41,7 +41,10 @@ export const EXIT_CODES: readonly (readonly [string, string])[] = [
   ["0", "Done."],
   ["1", "The work failed, was refused, or the answer is no."],
   ["2", "The command line or the configuration is wrong; nothing was done."],
-  ["3", "Nothing is wrong, but what was asked could not be proven; only from the audit commands that verify."],
+  [
+    "3",
+    "Nothing is wrong, but what was asked could not be proven; only from the audit commands that verify.",
+  ],
 ];
 
 /** The list of all commands. */

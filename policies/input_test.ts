@@ -53,7 +53,7 @@ Deno.test("policyInput() builds the whole document", () => {
       annotations: { readOnlyHint: true },
       description: "Pays",
       pin: { state: "pinned", digest: "v1:d" },
-    arguments: "valid",
+      arguments: "valid",
     },
     principal: PRINCIPAL,
     facts: { capability: { ...PRINCIPAL, named_exactly: true }, intent: { score: 1 } },
@@ -76,7 +76,13 @@ Deno.test("policyInput() never contains the credential", () => {
 
 Deno.test("policyInput() describes a tool that is not known", () => {
   const { tool: _, ...without } = FACTS;
-  const unknown = { known: false, annotations: {}, description: undefined, pin: undefined, arguments: undefined };
+  const unknown = {
+    known: false,
+    annotations: {},
+    description: undefined,
+    pin: undefined,
+    arguments: undefined,
+  };
   assert.deepEqual(policyInput(CALL, without).tool, unknown);
   assert.deepEqual(policyInput(CALL, { ...without, tool: { known: false } }).tool, unknown);
 });

@@ -160,19 +160,6 @@ function callMetrics(counter: MakeCounter, histogram: MakeHistogram) {
         "the bound: `reading`, `deciding`, `large_bodies`, `streams`, `upstream_busy`, `upstream_unavailable`",
     },
   }).declare(...OVERLOADS.map((reason) => [reason] as const));
-  const unfit = counter({
-    name: "intentgate_unfit_results_total",
-    help: "Structured results that do not fit the tool's output schema.",
-    labels: { answer: "`reported`: the agent got it, or `withheld`" },
-  }).declare(["reported"], ["withheld"]);
-  const pins = counter({
-    name: "intentgate_tool_pins_total",
-    help: "What readings of the upstreams' tools changed in their pins, by the replica that recorded it.",
-    labels: {
-      change:
-        "`trusted`, `differing` (a changed or new tool), `settled` (the pinned definition again), `missing`",
-    },
-  }).declare(...["trusted", "differing", "settled", "missing"].map((change) => [change] as const));
   const lookups = counter({
     name: "intentgate_revocation_lookups_total",
     help: "Revocation lookups.",
@@ -197,12 +184,32 @@ function callMetrics(counter: MakeCounter, histogram: MakeHistogram) {
     stage: (check: string, verdict: string, seconds: number) => stages.at(check, verdict).observe(seconds),
     refusedAttempt: (code: string) => attempts.at(ATTEMPT_CODES.has(code) ? code : "other").increase(),
     overload: (reason: string) => overloads.at(reason).increase(),
-    unfitResult: (answer: string) => unfit.at(answer).increase(),
-    toolPins: (change: string, count: number) => pins.at(change).increase(count),
+    ...toolMetrics(counter),
     revocationLookup: (result: string) => lookups.at(result).increase(),
     upstream: (seconds: number) => upstream.at().observe(seconds),
     outcome: (kind: EndingKind, count = 1) => outcomes.at(kind).increase(count),
     fault: (part: string) => faults.at(part).increase(),
+  };
+}
+
+/** What is counted about the upstreams' tools. */
+function toolMetrics(counter: MakeCounter) {
+  const unfit = counter({
+    name: "intentgate_unfit_results_total",
+    help: "Structured results that do not fit the tool's output schema.",
+    labels: { answer: "`reported`: the agent got it, or `withheld`" },
+  }).declare(["reported"], ["withheld"]);
+  const pins = counter({
+    name: "intentgate_tool_pins_total",
+    help: "What readings of the upstreams' tools changed in their pins, by the replica that recorded it.",
+    labels: {
+      change:
+        "`trusted`, `differing` (a changed or new tool), `settled` (the pinned definition again), `missing`",
+    },
+  }).declare(...["trusted", "differing", "settled", "missing"].map((change) => [change] as const));
+  return {
+    unfitResult: (answer: string) => unfit.at(answer).increase(),
+    toolPins: (change: string, count: number) => pins.at(change).increase(count),
   };
 }
 
