@@ -37,7 +37,7 @@ Deno.test("completeLine() offers the options that may still stand there, those t
 Deno.test("completeLine() offers values: of a list, files, or what has to be looked up", () => {
   assert.deepEqual(complete("operator create --role ").values, ["auditor", "viewer", "operator", "admin"]);
   assert.deepEqual(complete("operator create --role v").values, ["viewer"]);
-  assert.deepEqual(complete("operator create --role=a").values, ["--role=admin"]);
+  assert.deepEqual(complete("operator create --role=ad").values, ["--role=admin"]);
   assert.deepEqual(complete("completion z").values, ["zsh"]);
   assert.equal(complete("token inspect ").lookUp, "file");
   assert.equal(complete("token mint --args-file x").lookUp, "file");
