@@ -16,14 +16,19 @@ export function fileSecondPlace(folder: string): SecondPlace {
     async write(origin, note) {
       await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
       const path = pathOf(origin);
-      const file = await Deno.open(`${path}.new`, { write: true, create: true, truncate: true, mode: 0o600 });
-      try {
-        await file.write(new TextEncoder().encode(note));
-        await file.sync();
-      } finally {
-        file.close();
-      }
+      await Deno.writeTextFile(`${path}.new`, note, { mode: 0o600 });
+      await sync(`${path}.new`);
       await Deno.rename(`${path}.new`, path);
+      await sync(folder); // a rename is durable only then
     },
   };
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await Deno.open(path);
+  try {
+    await file.sync();
+  } finally {
+    file.close();
+  }
 }
