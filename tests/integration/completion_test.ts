@@ -55,7 +55,7 @@ Deno.test({
       ["intentgate token ", "mint,inspect,attenuate,list,revoke,"],
       ["intentgate token mint --ag", "--agent,"],
       ["intentgate operator create --role v", "viewer,"],
-      ["intentgate operator create --role=", "viewer,operator,admin,"],
+      ["intentgate operator create --role=", "auditor,viewer,operator,admin,"],
       ["intentgate kill list --url=http://h:1 --js", "--json,"],
       ["intentgate token inspect tok", "tokens.txt,"],
       ["intentgate token mint --args-file=tok", "tokens.txt,"],
@@ -109,7 +109,7 @@ say $'unset zle_bracketed_paste; PS1=; autoload -Uz compinit; compinit -u -D; so
 hear LOADED >/dev/null
 say $'intentgate operator create --role v\\t'; hear viewer; say $'\\x15'
 say $'intentgate token inspect tokens.t\\t'; hear tokens.txt; say $'\\x15'
-say $'intentgate kill engage --agent $(touch evaluated) --ten\\t'; hear -- --tenant
+say $'intentgate kill engage --agent $(touch evaluated) --ten\\t'; hear --tenant
 zpty -d z`;
     const { out, err } = await run("zsh", script, made.folder);
     for (const found of ["--role viewer", "inspect tokens.txt", "--tenant"]) {
