@@ -2,7 +2,7 @@
  * Checkpoints (C2SP tlog-checkpoint, https://c2sp.org/tlog-checkpoint): the signed statement that a chain had so many
  * events and this Merkle root. One log per chain; its origin is `<log origin>/<chain>`, which is also the name of its key.
  */
-import { Buffer } from "node:buffer";
+import { decodeBase64, encodeBase64 } from "../core/base64.ts";
 import {
   NoteError,
   type NoteSigner,
@@ -30,7 +30,7 @@ export function originOf(logOrigin: string, chain: string): string {
 
 /** The text that is signed. */
 export function checkpointText({ origin, size, root }: Omit<Checkpoint, "extensions">): string {
-  return `${origin}\n${size}\n${Buffer.from(root).toString("base64")}\n`;
+  return `${origin}\n${size}\n${encodeBase64(root)}\n`;
 }
 
 /** Makes a signed checkpoint. */
@@ -51,11 +51,11 @@ export function parseCheckpointText(text: string): Checkpoint {
   if (size === undefined || !/^(0|[1-9]\d{0,15})$/.test(size) || !Number.isSafeInteger(Number(size))) {
     throw new NoteError(`Expected the size of a checkpoint, got "${size?.slice(0, 40)}"`);
   }
-  const bytes = Buffer.from(root ?? "", "base64");
-  if (bytes.length !== 32 || bytes.toString("base64") !== root) {
+  const bytes = decodeBase64(root ?? "");
+  if (bytes?.length !== 32) {
     throw new NoteError(`Expected the root of a checkpoint in base64, got "${root?.slice(0, 60)}"`);
   }
-  return { origin, size: Number(size), root: new Uint8Array(bytes), extensions };
+  return { origin, size: Number(size), root: bytes, extensions };
 }
 
 /**

@@ -3,6 +3,7 @@
  * checkpoint. `extra` carries the event's canonical JSON, so that the file is all that a verifier needs besides the key.
  */
 import { Buffer } from "node:buffer";
+import { decodeBase64 } from "../core/base64.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import {
   equal,
@@ -139,8 +140,8 @@ function heldAgainstKeys(
 }
 
 function fromBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return text !== "" && bytes.toString("base64") === text ? bytes : undefined;
+  const bytes = text === "" ? undefined : decodeBase64(text);
+  return bytes && Buffer.from(bytes);
 }
 
 function utf8(bytes: Buffer): string {

@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { decodeBase64 } from "../core/base64.ts";
 
 /** One signature line. `blob` is the signature without the key id. */
 export interface NoteSignature {
@@ -188,8 +189,7 @@ function isName(name: string): boolean {
   return name.length > 0 && name.length <= 512 && !/[\s+]/.test(name) && name.isWellFormed();
 }
 
-/** The bytes of standard base64 with padding; `undefined` for any other spelling. */
 function fromBase64(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return text !== "" && bytes.toString("base64") === text ? bytes : undefined;
+  const bytes = text === "" ? undefined : decodeBase64(text);
+  return bytes && Buffer.from(bytes);
 }
