@@ -12,3 +12,11 @@ export interface Operator {
   /** Tenants it may act for; `"*"` is every tenant. */
   readonly tenants: "*" | readonly string[];
 }
+
+/**
+ * Whether two operators are two persons, where a change takes two: both have names of their own, and not the same one.
+ * The start-up token is nobody's name, so `root` is never one of the two.
+ */
+export function areTwoPersons(first: Operator, second: Operator): boolean {
+  return first.how !== "root" && second.how !== "root" && first.id !== second.id;
+}
