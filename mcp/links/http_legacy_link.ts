@@ -1,16 +1,8 @@
 /** Streamable HTTP of the legacy era: 2025-11-25 and older, with or without a session. */
 import type { JsonObject } from "../../core/json.ts";
 import { type Exchange, UpstreamFailure } from "../upstream_connection.ts";
-import type {
-  LinkAnswer,
-  LinkRequest,
-  NotificationFilter,
-  NotificationListener,
-  UpstreamInfo,
-  UpstreamLink,
-} from "../upstream_link.ts";
-import { ChangeSubscriptions } from "./change_subscriptions.ts";
-import { type Channel, Conversation } from "./conversation.ts";
+import type { UpstreamLink } from "../upstream_link.ts";
+import { ConversationLink, openedOrClosed } from "./conversation_link.ts";
 import { initialize } from "./handshake_requests.ts";
 import {
   bytesOf,
@@ -35,90 +27,42 @@ const MAX_RESUMES = 5;
 
 /** Opens a session; throws `UpstreamFailure`. */
 export async function openHttpLegacyLink(options: HttpLinkOptions): Promise<UpstreamLink> {
-  const link = new HttpLegacyLink(options);
-  try {
-    await link.shakeHands();
-    return link;
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
+  return await openedOrClosed(new HttpLegacyLink(options), (link) => link.shakeHands());
 }
 
-class HttpLegacyLink implements UpstreamLink, Channel {
-  readonly #options: HttpLinkOptions;
-  readonly #conversation: Conversation;
-  readonly #closing = new AbortController();
-  readonly #gone = Promise.withResolvers<string>();
+class HttpLegacyLink extends ConversationLink<HttpLinkOptions> {
   #sessionId: string | undefined;
-  #info: UpstreamInfo | undefined;
-  #changes: ChangeSubscriptions | undefined;
   #hasNoticeStream = false;
 
   constructor(options: HttpLinkOptions) {
-    this.#options = options;
-    this.#conversation = new Conversation({
-      ...{ channel: this, isExclusive: options.isExclusive ?? false, carriesTrace: false },
-    });
-  }
-
-  get info(): UpstreamInfo {
-    if (this.#info === undefined) throw new TypeError("The link is not open yet");
-    return this.#info;
-  }
-
-  get gone(): Promise<string> {
-    return this.#gone.promise;
+    super(options, { carriesTrace: false });
   }
 
   async shakeHands(): Promise<void> {
-    const { signal } = this.#closing;
-    this.#info = await initialize(this.#conversation, this.#options, signal);
-    this.#changes = new ChangeSubscriptions({
-      ...{ conversation: this.#conversation, link: this.#options, info: this.#info, signal },
-      beforeFirst: () => this.#openNotices(),
-    });
+    const info = await initialize(this.conversation, this.options, this.closing);
+    this.opened(info, () => this.#openNotices());
     // Requests of the upstream that belong to no call of ours can only come on this stream.
-    if (this.#options.isExclusive === true) this.#openNotices();
+    if (this.options.isExclusive === true) this.#openNotices();
   }
 
-  request(request: LinkRequest): Promise<LinkAnswer> {
-    return this.#conversation.request(request);
-  }
-
-  notify(method: string, params: JsonObject): Promise<void> {
-    return this.#conversation.notify(method, params);
-  }
-
-  listen(filter: NotificationFilter, listener: NotificationListener): Promise<() => void> {
-    if (this.#changes === undefined || !this.isOpen()) {
-      return Promise.reject(new UpstreamFailure("upstream_failed", "closed"));
-    }
-    return this.#changes.listen(filter, listener);
-  }
-
-  isOpen(): boolean {
-    return !this.#closing.signal.aborted;
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     if (!this.isOpen()) return;
     const session = this.#session();
-    this.#end("closed");
+    this.end("closed");
     if (session.sessionId === undefined) return;
     // Whether the upstream ends its session does not matter here; some answer 405.
-    await exchange(this.#options, { method: "DELETE", ...session })
+    await exchange(this.options, { method: "DELETE", ...session })
       .then((answer) => answer.drain()).catch(() => {});
   }
 
   async send(message: JsonObject, pending?: PendingRequest): Promise<void> {
     if (!this.isOpen()) throw new UpstreamFailure("upstream_failed", "closed");
-    const answer = await exchange(this.#options, {
+    const answer = await exchange(this.options, {
       method: "POST",
       body: bytesOf(message),
       agentHeaders: traceHeaders(pending),
       ...this.#session(),
-      signal: pending === undefined ? this.#closing.signal : givenUp(pending),
+      signal: pending === undefined ? this.closing : givenUp(pending),
     }, { pending, tool: toolOf(message) });
     if (answer.status === 404 && this.#sessionId !== undefined) throw this.#sessionLost(answer, pending);
     if (pending === undefined) return await takeAcceptance(answer);
@@ -126,15 +70,14 @@ class HttpLegacyLink implements UpstreamLink, Channel {
   }
 
   cancel(pending: PendingRequest, reason: GiveUpReason): void {
-    if (pending.request.method === "initialize" || !this.isOpen()) return;
-    this.#conversation.notify("notifications/cancelled", { requestId: pending.id, reason }).catch(() => {});
+    this.tellCancelled(pending, reason);
   }
 
   async #takeAnswer(answer: Exchange, pending: PendingRequest): Promise<void> {
     if (answer.status >= 300) return await refuseStatus(answer, pending);
     const isHandshake = pending.request.method === "initialize";
     if (isHandshake) this.#sessionId = answer.sessionId;
-    if (answer.contentType === "application/json") return await readJson(answer, this.#conversation, pending);
+    if (answer.contentType === "application/json") return await readJson(answer, this.conversation, pending);
     if (answer.contentType !== "text/event-stream") throw answer.fail("upstream_failed", "not_mcp");
     const end = await this.#read(answer, pending);
     if (!pending.ended.aborted) await this.#resume(end, pending);
@@ -166,7 +109,7 @@ class HttpLegacyLink implements UpstreamLink, Channel {
   async #read(answer: Exchange, pending?: PendingRequest): Promise<StreamEnd> {
     let last: StreamEnd = { messages: 0 };
     try {
-      return await readStream(answer, this.#conversation, this.#options, pending, (end) => last = end);
+      return await readStream(answer, this.conversation, this.options, pending, (end) => last = end);
     } catch (error) {
       const isBroken = error instanceof UpstreamFailure && error.code === "connection_lost";
       if (!isBroken || (pending !== undefined && last.lastEventId === undefined)) throw error;
@@ -182,7 +125,7 @@ class HttpLegacyLink implements UpstreamLink, Channel {
   ): Promise<Exchange | undefined> {
     const agentHeaders = new Headers(lastEventId === undefined ? {} : { "last-event-id": lastEventId });
     const answer = await exchange(
-      this.#options,
+      this.options,
       { method: "GET", agentHeaders, ...this.#session(), signal, isLongLived: true },
       { pending },
     );
@@ -203,7 +146,7 @@ class HttpLegacyLink implements UpstreamLink, Channel {
   }
 
   async #readNotices(): Promise<void> {
-    const { signal } = this.#closing;
+    const signal = this.closing;
     let lastEventId: string | undefined;
     for (let failures = 0; !signal.aborted;) {
       let end: StreamEnd | undefined;
@@ -222,22 +165,15 @@ class HttpLegacyLink implements UpstreamLink, Channel {
   }
 
   #session() {
-    return { sessionId: this.#sessionId, protocolVersion: this.#info?.protocolVersion };
+    return { sessionId: this.#sessionId, protocolVersion: this.protocolVersion };
   }
 
   #sessionLost(answer: Exchange, pending: PendingRequest | undefined): UpstreamFailure {
     const failure = answer.fail("upstream_failed", "session_lost");
     // A 404 proves that this request was not run; of the others nobody knows.
     pending?.fail(failure);
-    this.#end("session_lost");
+    this.end("session_lost");
     return failure;
-  }
-
-  #end(code: string): void {
-    if (!this.isOpen()) return;
-    this.#closing.abort();
-    this.#conversation.end(code);
-    this.#gone.resolve(code);
   }
 }
 

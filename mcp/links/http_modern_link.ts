@@ -1,16 +1,8 @@
 /** Streamable HTTP of the modern era, 2026-07-28: every request stands alone, and closing its stream cancels it. */
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { type Exchange, UpstreamFailure } from "../upstream_connection.ts";
-import type {
-  LinkAnswer,
-  LinkRequest,
-  NotificationFilter,
-  NotificationListener,
-  UpstreamInfo,
-  UpstreamLink,
-} from "../upstream_link.ts";
-import { ChangeSubscriptions } from "./change_subscriptions.ts";
-import { type Channel, Conversation } from "./conversation.ts";
+import type { LinkAnswer, LinkRequest, UpstreamLink } from "../upstream_link.ts";
+import { ConversationLink, openedOrClosed } from "./conversation_link.ts";
 import { discoverRequest, modernInfo } from "./handshake_requests.ts";
 import {
   bytesOf,
@@ -36,90 +28,41 @@ const HEADER_MISMATCH = -32020;
  * the legacy era does.
  */
 export async function openHttpModernLink(options: HttpLinkOptions): Promise<UpstreamLink> {
-  const link = new HttpModernLink(options);
-  try {
-    await link.discover();
-    return link;
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
+  return await openedOrClosed(new HttpModernLink(options), (link) => link.discover());
 }
 
-class HttpModernLink implements UpstreamLink, Channel {
-  readonly #options: HttpLinkOptions;
-  readonly #conversation: Conversation;
-  readonly #closing = new AbortController();
-  readonly #gone = Promise.withResolvers<string>();
+class HttpModernLink extends ConversationLink<HttpLinkOptions> {
   readonly #schemas: ToolSchemas;
-  #info: UpstreamInfo | undefined;
-  #changes: ChangeSubscriptions | undefined;
 
   constructor(options: HttpLinkOptions) {
-    this.#options = options;
-    this.#conversation = new Conversation({
-      ...{ channel: this, isExclusive: options.isExclusive ?? false, carriesTrace: false },
+    super(options, {
+      carriesTrace: false,
       accepts: (params, origin) => {
         this.#schemas.forget();
-        return origin?.request.method !== "subscriptions/listen" ||
-          (this.#changes?.isCurrent(params) ?? true);
+        return origin?.request.method !== "subscriptions/listen" || this.isCurrentNotice(params);
       },
     });
-    this.#conversation.era = "modern";
-    this.#schemas = new ToolSchemas((request) => this.#conversation.request(request), options);
-  }
-
-  get info(): UpstreamInfo {
-    if (this.#info === undefined) throw new TypeError("The link is not open yet");
-    return this.#info;
-  }
-
-  get gone(): Promise<string> {
-    return this.#gone.promise;
+    this.conversation.era = "modern";
+    this.#schemas = new ToolSchemas((request) => this.conversation.request(request), options);
   }
 
   async discover(): Promise<void> {
-    const { signal } = this.#closing;
-    const answer = await this.#conversation.request(discoverRequest(this.#options, signal));
-    const info = modernInfo(answer);
+    const info = modernInfo(await this.conversation.request(discoverRequest(this.options, this.closing)));
     if (info === undefined) throw new UpstreamFailure("upstream_failed", "not_modern");
-    this.#info = info;
-    this.#changes = new ChangeSubscriptions({
-      ...{ conversation: this.#conversation, link: this.#options, info, signal },
-    });
+    this.opened(info);
   }
 
-  async request(request: LinkRequest): Promise<LinkAnswer> {
-    const answer = await this.#conversation.request(request);
+  override async request(request: LinkRequest): Promise<LinkAnswer> {
+    const answer = await this.conversation.request(request);
     if (request.method === "tools/list" && answer.kind === "result") this.#schemas.learn(answer.result);
     const isMismatch = answer.kind === "error" && answer.error.code === HEADER_MISMATCH;
     if (!isMismatch || request.method !== "tools/call") return answer;
     // The upstream refused it before it did anything, so once more with what its tools are now.
     this.#schemas.forget();
-    return await this.#conversation.request(request);
+    return await this.conversation.request(request);
   }
 
-  notify(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  listen(filter: NotificationFilter, listener: NotificationListener): Promise<() => void> {
-    if (this.#changes === undefined || !this.isOpen()) {
-      return Promise.reject(new UpstreamFailure("upstream_failed", "closed"));
-    }
-    return this.#changes.listen(filter, listener);
-  }
-
-  isOpen(): boolean {
-    return !this.#closing.signal.aborted;
-  }
-
-  close(): Promise<void> {
-    if (this.isOpen()) {
-      this.#closing.abort();
-      this.#conversation.end("closed");
-      this.#gone.resolve("closed");
-    }
+  override notify(): Promise<void> {
     return Promise.resolve();
   }
 
@@ -128,7 +71,7 @@ class HttpModernLink implements UpstreamLink, Channel {
     if (pending === undefined) return;
     if (!this.isOpen()) throw new UpstreamFailure("upstream_failed", "closed");
     const mcpHeaders = await this.#headers(message, pending.request.signal);
-    const answer = await exchange(this.#options, {
+    const answer = await exchange(this.options, {
       method: "POST",
       body: bytesOf(message),
       agentHeaders: traceHeaders(pending),
@@ -157,9 +100,9 @@ class HttpModernLink implements UpstreamLink, Channel {
 
   async #takeAnswer(answer: Exchange, pending: PendingRequest): Promise<void> {
     if (answer.status >= 300) return await refuseStatus(answer, pending);
-    if (answer.contentType === "application/json") return await readJson(answer, this.#conversation, pending);
+    if (answer.contentType === "application/json") return await readJson(answer, this.conversation, pending);
     if (answer.contentType !== "text/event-stream") throw answer.fail("upstream_failed", "not_mcp");
-    await readStream(answer, this.#conversation, this.#options, pending);
+    await readStream(answer, this.conversation, this.options, pending);
     if (!pending.ended.aborted) throw answer.fail("unknown", "stream_closed");
   }
 }

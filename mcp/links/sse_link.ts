@@ -5,16 +5,8 @@
 import type { JsonObject } from "../../core/json.ts";
 import { readEvents } from "../answer.ts";
 import { type Exchange, UpstreamFailure } from "../upstream_connection.ts";
-import type {
-  LinkAnswer,
-  LinkRequest,
-  NotificationFilter,
-  NotificationListener,
-  UpstreamInfo,
-  UpstreamLink,
-} from "../upstream_link.ts";
-import { ChangeSubscriptions } from "./change_subscriptions.ts";
-import { type Channel, Conversation } from "./conversation.ts";
+import type { UpstreamLink } from "../upstream_link.ts";
+import { ConversationLink, openedOrClosed } from "./conversation_link.ts";
 import { initialize } from "./handshake_requests.ts";
 import {
   bytesOf,
@@ -33,46 +25,20 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Opens the stream and does the handshake; throws `UpstreamFailure`. */
 export async function openSseLink(options: HttpLinkOptions): Promise<UpstreamLink> {
-  const link = new SseLink(options);
-  try {
-    await link.open();
-    return link;
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
+  return await openedOrClosed(new SseLink(options), (link) => link.open());
 }
 
-class SseLink implements UpstreamLink, Channel {
-  readonly #options: HttpLinkOptions;
-  readonly #conversation: Conversation;
-  readonly #closing = new AbortController();
-  readonly #gone = Promise.withResolvers<string>();
+class SseLink extends ConversationLink<HttpLinkOptions> {
   readonly #endpoint = Promise.withResolvers<string>();
   #url: string | undefined;
-  #info: UpstreamInfo | undefined;
-  #changes: ChangeSubscriptions | undefined;
 
   constructor(options: HttpLinkOptions) {
-    this.#options = options;
+    super(options, { carriesTrace: false });
     this.#endpoint.promise.catch(() => {});
-    this.#conversation = new Conversation({
-      ...{ channel: this, isExclusive: options.isExclusive ?? false, carriesTrace: false },
-    });
-  }
-
-  get info(): UpstreamInfo {
-    if (this.#info === undefined) throw new TypeError("The link is not open yet");
-    return this.#info;
-  }
-
-  get gone(): Promise<string> {
-    return this.#gone.promise;
   }
 
   async open(): Promise<void> {
-    const { signal } = this.#closing;
-    const stream = await exchange(this.#options, { method: "GET", signal, isLongLived: true });
+    const stream = await exchange(this.options, { method: "GET", signal: this.closing, isLongLived: true });
     if (stream.status !== 200 || stream.contentType !== "text/event-stream") {
       throw stream.fail("upstream_failed", stream.status === 200 ? "not_mcp" : `http_${stream.status}`);
     }
@@ -82,81 +48,50 @@ class SseLink implements UpstreamLink, Channel {
     }, ENDPOINT_TIMEOUT_MS);
     void this.#read(stream);
     this.#url = await this.#endpoint.promise.finally(() => clearTimeout(timer));
-    this.#info = await initialize(this.#conversation, this.#options, signal);
-    this.#changes = new ChangeSubscriptions({
-      ...{ conversation: this.#conversation, link: this.#options, info: this.#info, signal },
-    });
-  }
-
-  request(request: LinkRequest): Promise<LinkAnswer> {
-    return this.#conversation.request(request);
-  }
-
-  notify(method: string, params: JsonObject): Promise<void> {
-    return this.#conversation.notify(method, params);
-  }
-
-  listen(filter: NotificationFilter, listener: NotificationListener): Promise<() => void> {
-    if (this.#changes === undefined || !this.isOpen()) {
-      return Promise.reject(new UpstreamFailure("upstream_failed", "closed"));
-    }
-    return this.#changes.listen(filter, listener);
-  }
-
-  isOpen(): boolean {
-    return !this.#closing.signal.aborted;
-  }
-
-  close(): Promise<void> {
-    this.#end("closed");
-    return Promise.resolve();
+    this.opened(await initialize(this.conversation, this.options, this.closing));
   }
 
   async send(message: JsonObject, pending?: PendingRequest): Promise<void> {
     if (!this.isOpen() || this.#url === undefined) throw new UpstreamFailure("upstream_failed", "closed");
-    const answer = await exchange({ ...this.#options, url: this.#url }, {
+    const answer = await exchange({ ...this.options, url: this.#url }, {
       method: "POST",
       body: bytesOf(message),
       agentHeaders: traceHeaders(pending),
-      protocolVersion: this.#info?.protocolVersion,
-      signal: pending === undefined ? this.#closing.signal : givenUp(pending),
+      protocolVersion: this.protocolVersion,
+      signal: pending === undefined ? this.closing : givenUp(pending),
     }, { pending, tool: toolOf(message) });
     if (answer.status >= 300) throw answer.fail("upstream_failed", `http_${answer.status}`);
     await answer.drain();
   }
 
   cancel(pending: PendingRequest, reason: GiveUpReason): void {
-    if (pending.request.method === "initialize" || !this.isOpen()) return;
-    this.#conversation.notify("notifications/cancelled", { requestId: pending.id, reason }).catch(() => {});
+    this.tellCancelled(pending, reason);
   }
 
   async #read(stream: Exchange): Promise<void> {
     try {
-      for await (const event of readEvents(stream, this.#options.maxMessageBytes)) {
+      for await (const event of readEvents(stream, this.options.maxMessageBytes)) {
         if (event.data === undefined) continue;
         if (fieldOf(event, "event") === "endpoint") this.#takeEndpoint(event.data);
-        else this.#conversation.receive(event.data);
+        else this.conversation.receive(event.data);
       }
-      this.#end("stream_closed");
+      this.end("stream_closed");
     } catch (error) {
-      this.#end(error instanceof UpstreamFailure ? error.code : "connection_lost");
+      this.end(error instanceof UpstreamFailure ? error.code : "connection_lost");
     }
   }
 
   /** An address of another origin would take the upstream's credential there. */
   #takeEndpoint(text: string): void {
-    const base = new URL(this.#options.url);
+    const base = new URL(this.options.url);
     const url = URL.parse(text, base);
     if (url === null || url.origin !== base.origin || url.username !== "" || url.password !== "") {
       this.#endpoint.reject(new UpstreamFailure("upstream_failed", "foreign_endpoint"));
     } else this.#endpoint.resolve(url.href);
   }
 
-  #end(code: string): void {
-    if (!this.isOpen()) return;
-    this.#closing.abort();
-    this.#endpoint.reject(new UpstreamFailure("upstream_failed", code));
-    this.#conversation.end(code);
-    this.#gone.resolve(code);
+  protected override end(code: string): void {
+    this.#endpoint.reject(new UpstreamFailure("upstream_failed", code)); // nobody waits for it any more once it is named
+    super.end(code);
   }
 }

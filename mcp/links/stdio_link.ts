@@ -1,21 +1,12 @@
 /** A tool server that speaks MCP over the standard input and output of a process of its own; both protocol eras. */
 import type { JsonObject } from "../../core/json.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
-import type {
-  LinkAnswer,
-  LinkRequest,
-  NotificationFilter,
-  NotificationListener,
-  ProtocolEra,
-  UpstreamInfo,
-  UpstreamLink,
-} from "../upstream_link.ts";
-import { ChangeSubscriptions } from "./change_subscriptions.ts";
-import { type Channel, Conversation } from "./conversation.ts";
+import type { ProtocolEra, UpstreamInfo, UpstreamLink } from "../upstream_link.ts";
+import { ConversationLink } from "./conversation_link.ts";
 import { discoverRequest, initialize, modernInfo } from "./handshake_requests.ts";
 import { idOfLongLine, type SplitLine } from "./line_splitter.ts";
 import type { LinkOptions } from "./link_options.ts";
-import type { PendingRequest } from "./pending_requests.ts";
+import type { GiveUpReason, PendingRequest } from "./pending_requests.ts";
 import { type StdioCommand, StdioProcess } from "./stdio_process.ts";
 
 export interface StdioLinkOptions extends LinkOptions {
@@ -65,15 +56,9 @@ async function openOnce(options: StdioLinkOptions): Promise<UpstreamLink> {
   }
 }
 
-class StdioLink implements UpstreamLink, Channel {
-  readonly gone: Promise<string>;
-  readonly #options: StdioLinkOptions;
+class StdioLink extends ConversationLink<StdioLinkOptions> {
   readonly #process: StdioProcess;
-  readonly #conversation: Conversation;
-  readonly #closing = new AbortController();
-  #info: UpstreamInfo | undefined;
-  #changes: ChangeSubscriptions | undefined;
-  #isOpen = true;
+  readonly #ended: Promise<string>;
 
   static async start(options: StdioLinkOptions): Promise<StdioLink> {
     let link: StdioLink | undefined;
@@ -91,100 +76,65 @@ class StdioLink implements UpstreamLink, Channel {
   }
 
   private constructor(options: StdioLinkOptions, process: StdioProcess) {
-    this.#options = options;
-    this.#process = process;
-    this.#conversation = new Conversation({
-      channel: this,
-      isExclusive: options.isExclusive ?? false,
+    super(options, {
       carriesTrace: true,
       onUnusable: (why) => options.onJunk?.(why),
-      accepts: (params) => this.#changes?.isCurrent(params) ?? true,
+      accepts: (params) => this.isCurrentNotice(params),
     });
-    this.gone = process.ended.then(({ code }) =>
-      this.#end(
-        this.#closing.signal.aborted
-          ? "closed"
-          : NO_SUCH_PROGRAM.includes(code)
-          ? "cannot_start"
-          : "process_exited",
-      )
-    );
+    this.#process = process;
+    this.#ended = process.ended.then(({ code }) => {
+      const why = !this.isOpen()
+        ? "closed"
+        : NO_SUCH_PROGRAM.includes(code)
+        ? "cannot_start"
+        : "process_exited";
+      this.end(why);
+      return why;
+    });
   }
 
-  get info(): UpstreamInfo {
-    if (this.#info === undefined) throw new TypeError("The link is not open yet");
-    return this.#info;
+  /** Resolves only when the process has ended. */
+  override get gone(): Promise<string> {
+    return this.#ended;
   }
 
   async shakeHands(): Promise<void> {
-    const { signal } = this.#closing;
-    this.#info = await this.#findEra(signal);
-    this.#conversation.era = this.#info.era;
-    this.#changes = new ChangeSubscriptions({
-      ...{ conversation: this.#conversation, link: this.#options, info: this.#info, signal },
-    });
+    const info = await this.#findEra(this.closing);
+    this.conversation.era = info.era;
+    this.opened(info);
   }
 
-  request(request: LinkRequest): Promise<LinkAnswer> {
-    return this.#conversation.request(request);
-  }
-
-  notify(method: string, params: JsonObject): Promise<void> {
-    return this.#conversation.notify(method, params);
-  }
-
-  listen(filter: NotificationFilter, listener: NotificationListener): Promise<() => void> {
-    if (this.#changes === undefined || !this.#isOpen) {
-      return Promise.reject(new UpstreamFailure("upstream_failed", "closed"));
-    }
-    return this.#changes.listen(filter, listener);
-  }
-
-  isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  async close(): Promise<void> {
-    this.#closing.abort();
-    this.#end("closed");
+  override async close(): Promise<void> {
+    this.end("closed");
     await this.#process.stop();
   }
 
   async send(message: JsonObject, pending?: PendingRequest): Promise<void> {
-    if (!this.#isOpen) throw new UpstreamFailure("upstream_failed", "closed");
+    if (!this.isOpen()) throw new UpstreamFailure("upstream_failed", "closed");
     if (pending !== undefined) pending.isSent = true;
     try {
       await this.#process.write(JSON.stringify(message));
     } catch {
-      throw new UpstreamFailure(this.#isOpen ? "unknown" : "upstream_failed", "process_unwritable");
+      throw new UpstreamFailure(this.isOpen() ? "unknown" : "upstream_failed", "process_unwritable");
     }
   }
 
-  cancel(pending: PendingRequest, reason: string): void {
-    // The handshake must not be cancelled by a message; the process ends instead.
-    if (pending.request.method === "initialize" || pending.request.method === "server/discover") return;
-    this.#conversation.notify("notifications/cancelled", { requestId: pending.id, reason }).catch(() => {});
+  cancel(pending: PendingRequest, reason: GiveUpReason): void {
+    this.tellCancelled(pending, reason);
   }
 
   takeLine(line: SplitLine): void {
-    if (line.kind === "line") return void this.#conversation.receive(line.text);
-    if (line.kind === "not_utf8") return this.#options.onJunk?.("invalid_utf8");
+    if (line.kind === "line") return void this.conversation.receive(line.text);
+    if (line.kind === "not_utf8") return this.options.onJunk?.("invalid_utf8");
     const failure = new UpstreamFailure("upstream_failed", "response_too_large");
-    this.#conversation.pending.find(idOfLongLine(line))?.fail(failure);
-    this.#options.onJunk?.("too_long");
-  }
-
-  #end(code: string): string {
-    this.#isOpen = false;
-    this.#closing.abort();
-    this.#conversation.end(code);
-    return code;
+    this.conversation.pending.find(idOfLongLine(line))?.fail(failure);
+    this.options.onJunk?.("too_long");
   }
 
   async #findEra(signal: AbortSignal): Promise<UpstreamInfo> {
-    if (this.#options.era === "legacy") return await this.#initialize(signal);
+    if (this.options.era === "legacy") return await this.#initialize(signal);
     const discovered = this.#discover(signal);
-    if (this.#options.era === "modern") {
+    if (this.options.era === "modern") {
       const info = await discovered;
       if (info === undefined) throw new UpstreamFailure("upstream_failed", "handshake_refused");
       return info;
@@ -201,12 +151,12 @@ class StdioLink implements UpstreamLink, Channel {
   }
 
   #initialize(signal: AbortSignal): Promise<UpstreamInfo> {
-    return initialize(this.#conversation, this.#options, signal);
+    return initialize(this.conversation, this.options, signal);
   }
 
   async #discover(signal: AbortSignal): Promise<UpstreamInfo | undefined> {
-    this.#conversation.era = "modern";
-    return modernInfo(await this.#conversation.request(discoverRequest(this.#options, signal)));
+    this.conversation.era = "modern";
+    return modernInfo(await this.conversation.request(discoverRequest(this.options, signal)));
   }
 }
 
