@@ -17,7 +17,7 @@ import { tokenRoutes } from "../admin/tokens.ts";
 import { toolRoutes, type ToolStore } from "../admin/tools.ts";
 import { upstreamRoutes } from "../admin/upstreams.ts";
 import { GatewayError } from "../core/errors.ts";
-import { derive, type KeyRing } from "../core/key_ring.ts";
+import { deriveSealKeys, type KeyRing } from "../core/key_ring.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Configuration } from "./configuration.ts";
 import type { AuditParts } from "./audit_parts.ts";
@@ -109,12 +109,7 @@ function addressOf({ url, command }: UpstreamConfig): string {
 
 /** A key that is retired ends the answers that were sealed under it. */
 async function answerSeal(ring: KeyRing): Promise<AnswerSeal> {
-  const keys = new Map<string, CryptoKey>();
-  for (const kid of ring.keys.keys()) {
-    const bytes = await derive(ring, kid, "idempotency");
-    keys.set(kid, await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]));
-  }
-  return createAnswerSeal({ active: ring.active, keys }, randomBytes);
+  return createAnswerSeal(await deriveSealKeys(ring, "idempotency"), randomBytes);
 }
 
 /** Failed attempts go where refused calls go: counted and gathered, so that a flood fills no chain. */

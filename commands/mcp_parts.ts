@@ -1,9 +1,8 @@
 /** Joins the MCP front with the gateway and the configured upstreams. */
 import type { UpstreamConfig } from "../core/config.ts";
 import { GatewayError } from "../core/errors.ts";
-import { derive, type KeyRing } from "../core/key_ring.ts";
+import { deriveSealKeys, type KeyRing } from "../core/key_ring.ts";
 import { createMcpFront, type McpFront } from "../mcp/front.ts";
-import type { SessionKeys } from "../mcp/sessions.ts";
 import type { ToolPins } from "../mcp/tool_pins.ts";
 import type { ResolvedUpstream } from "../mcp/upstream_connection.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
@@ -32,7 +31,7 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront>
     upstreams: resolved(options.upstreams),
     pins: options.pins,
     gateway: parts.gateway,
-    sessionKeys: await sessionKeys(options.ring),
+    sessionKeys: await deriveSealKeys(options.ring, "session"),
     ...hostRules(options),
     ...{ publicUrl: config.public_url, authorizationServers: config.authorization_servers },
     ...{ maxBodyBytes: config.max_body_bytes, decisionTimeoutMs: config.decision_timeout_ms },
@@ -73,16 +72,6 @@ function servedUrl(name: string, { url, credentials, transport }: UpstreamConfig
   if (url !== undefined && transport !== "sse" && isPlain) return url;
   const what = url === undefined || transport === "sse" ? "transports stdio and sse" : '"credentials"';
   throw new GatewayError("config_invalid", `Cannot serve upstream "${name}": the front has no ${what} yet`);
-}
-
-/** Sessions survive the activation of another key; a key that is retired ends its own, and clients open new ones. */
-async function sessionKeys(ring: KeyRing): Promise<SessionKeys> {
-  const keys = new Map<string, CryptoKey>();
-  for (const kid of ring.keys.keys()) {
-    const bytes = await derive(ring, kid, "session");
-    keys.set(kid, await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]));
-  }
-  return { active: ring.active, keys };
 }
 
 function hostRules({ configuration: { config }, address }: McpPartsOptions) {

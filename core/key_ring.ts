@@ -2,6 +2,7 @@
 import { decodeBase64url, encodeBase64url } from "./base64url.ts";
 import { GatewayError } from "./errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import type { SealKeys } from "./sealing.ts";
 import { parseStrictJson, StrictJsonError } from "./strict_json.ts";
 
 const MASTER_KEY_BYTES = 32;
@@ -115,6 +116,16 @@ export async function deriveHmacKey(
 ): Promise<CryptoKey> {
   const bytes = await derive(ring, kid, purpose, context);
   return await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+}
+
+/** The same for every key of the ring, as keys that can only seal and open: a text survives the activation of another key. */
+export async function deriveSealKeys(ring: KeyRing, purpose: KeyPurpose): Promise<SealKeys> {
+  const keys = new Map<string, CryptoKey>();
+  for (const kid of ring.keys.keys()) {
+    const bytes = await derive(ring, kid, purpose);
+    keys.set(kid, await crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]));
+  }
+  return { active: ring.active, keys };
 }
 
 /** Every part behind its length, so that no two lists of parts give the same bytes. */

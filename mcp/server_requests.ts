@@ -6,7 +6,8 @@
 import { isJsonObject, type JsonValue } from "../core/json.ts";
 import { memberSpans, withSpan } from "../core/strict_json_spans.ts";
 import type { MessageId } from "./refusals.ts";
-import { createSeal, type SealKeys } from "./sealing.ts";
+import type { SealKeys } from "../core/sealing.ts";
+import { createClientSeal } from "./sealing.ts";
 
 /** What an upstream may ask clients; the names of the client capabilities. */
 export type ClientRequest = "elicitation" | "sampling" | "roots";
@@ -35,7 +36,7 @@ export interface ServerRequestIds {
 /** Makes ids under the keys of sessions. */
 export function createServerRequestIds(keys: SealKeys): ServerRequestIds {
   const context = "intentgate-mcp-server-request-v1";
-  const seal = createSeal({ keys, prefix: "igr1.", context, maxLength: MAX_ID_LENGTH });
+  const seal = createClientSeal({ keys, prefix: "igr1.", context, maxLength: MAX_ID_LENGTH });
   return {
     wrap: (id, sessionId) => seal.seal({ id }, sessionId),
     async unwrap(id, sessionId) {

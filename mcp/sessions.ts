@@ -3,7 +3,8 @@
  * can open it; nobody without the key can make, change or read one.
  */
 import type { Admission } from "./port.ts";
-import { createSeal, type SealKeys } from "./sealing.ts";
+import type { SealKeys } from "../core/sealing.ts";
+import { createClientSeal } from "./sealing.ts";
 
 /** What a session id of ours says. */
 export interface Session {
@@ -34,7 +35,7 @@ const MAX_OPENED = 10_000;
 /** Seals session ids under the active key and opens them under any; keeps a bounded number of opened ones. */
 export function createSessions(keys: SessionKeys, nowMs: () => number): Sessions {
   const context = "intentgate-mcp-session-v1";
-  const seal = createSeal({ keys, prefix: "igs1.", context, maxLength: MAX_ID_LENGTH });
+  const seal = createClientSeal({ keys, prefix: "igs1.", context, maxLength: MAX_ID_LENGTH });
   const opened = new Map<string, Session>();
   return {
     seal: (session) => seal.seal(session),

@@ -6,7 +6,8 @@ import type { AttachedCondition } from "../../core/attachments.ts";
 import type { ToolCall } from "../../core/call.ts";
 import { isJsonObject, type JsonValue } from "../../core/json.ts";
 import type { Admission } from "../port.ts";
-import { createSeal, type SealKeys } from "../sealing.ts";
+import type { SealKeys } from "../../core/sealing.ts";
+import { createClientSeal } from "../sealing.ts";
 
 /** An upstream's state on its way back, with everything that it is bound to. */
 export interface RequestState {
@@ -38,7 +39,7 @@ export function createRequestStates(
   newNonce: () => string,
 ): RequestStates {
   const context = "intentgate-mcp-request-state-v1";
-  const seal = createSeal({ keys, prefix: "igq1.", context, maxLength: MAX_SEALED_LENGTH });
+  const seal = createClientSeal({ keys, prefix: "igq1.", context, maxLength: MAX_SEALED_LENGTH });
   return {
     async seal(state, call, { tenant, agent, rootBlockId, expiresAt }) {
       if (state.length > MAX_STATE_LENGTH) return undefined;
