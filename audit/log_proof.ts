@@ -2,8 +2,7 @@
  * Proofs that one event stands in a log, as files (C2SP tlog-proof, https://c2sp.org/tlog-proof): index, inclusion proof and
  * checkpoint. `extra` carries the event's canonical JSON, so that the file is all that a verifier needs besides the key.
  */
-import { Buffer } from "node:buffer";
-import { decodeBase64 } from "../core/base64.ts";
+import { decodeBase64, encodeBase64 } from "../core/base64.ts";
 import { openCheckpoint } from "./checkpoint.ts";
 import {
   equal,
@@ -65,9 +64,9 @@ export async function makeLogProof(
 export function formatLogProof({ event, index, hashes, note }: LogProof): string {
   const lines = [
     HEADER,
-    `extra ${Buffer.from(event, "utf8").toString("base64")}`,
+    `extra ${encodeBase64(new TextEncoder().encode(event))}`,
     `index ${index}`,
-    ...hashes.map((hash) => Buffer.from(hash).toString("base64")),
+    ...hashes.map(encodeBase64),
   ];
   return `${lines.join("\n")}\n\n${note}`;
 }
@@ -78,8 +77,10 @@ export function parseLogProof(text: string): LogProof {
   if (text.length > MAX_LENGTH || at === -1) throw new ProofError("Expected a tlog-proof and its checkpoint");
   const [header, extra = "", index = "", ...hashes] = text.slice(0, at).split("\n");
   if (header !== HEADER) throw new ProofError(`Expected "${HEADER}", got "${header?.slice(0, 80)}"`);
-  const event = fromBase64(/^extra (\S+)$/.exec(extra)?.[1] ?? "");
-  if (event === undefined) throw new ProofError("Expected the event in a line that begins with extra");
+  const event = decodeBase64(/^extra (\S+)$/.exec(extra)?.[1] ?? "");
+  if (event === undefined || event.length === 0) {
+    throw new ProofError("Expected the event in a line that begins with extra");
+  }
   const digits = /^index (0|[1-9]\d{0,15})$/.exec(index)?.[1];
   if (digits === undefined || !Number.isSafeInteger(Number(digits))) {
     throw new ProofError(`Expected the index of an event, got "${index.slice(0, 80)}"`);
@@ -89,11 +90,11 @@ export function parseLogProof(text: string): LogProof {
     event: utf8(event),
     index: Number(digits),
     hashes: hashes.map((line) => {
-      const hash = fromBase64(line);
+      const hash = decodeBase64(line);
       if (hash?.length !== 32) {
         throw new ProofError(`Expected a SHA-256 in base64, got "${line.slice(0, 80)}"`);
       }
-      return new Uint8Array(hash);
+      return hash;
     }),
     note: text.slice(at + 2),
   };
@@ -139,12 +140,7 @@ function heldAgainstKeys(
   return { verdict: "unproven", detail, ...found };
 }
 
-function fromBase64(text: string): Buffer | undefined {
-  const bytes = text === "" ? undefined : decodeBase64(text);
-  return bytes && Buffer.from(bytes);
-}
-
-function utf8(bytes: Buffer): string {
+function utf8(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

@@ -4,7 +4,8 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
-import { decodeBase64 } from "../core/base64.ts";
+import { decodeBase64, encodeBase64 } from "../core/base64.ts";
+import { hex } from "./digest.ts";
 
 /** One signature line. `blob` is the signature without the key id. */
 export interface NoteSignature {
@@ -66,18 +67,18 @@ export function parseNote(note: string): SignedNote {
 
 function parseSignature(line: string): NoteSignature {
   const [, name, encoded] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
-  const bytes = encoded === undefined ? undefined : fromBase64(encoded);
+  const bytes = encoded === undefined ? undefined : decodeBase64(encoded);
   if (name === undefined || bytes === undefined || bytes.length < 5 || !isName(name)) {
     throw new NoteError(`Expected a signature line, got "${line.slice(0, 100)}"`);
   }
-  return { name, keyId: bytes.subarray(0, 4).toString("hex"), blob: new Uint8Array(bytes.subarray(4)) };
+  return { name, keyId: hex(bytes.subarray(0, 4)), blob: bytes.slice(4) };
 }
 
 /** The note as text. */
 export function formatNote({ text, signatures }: SignedNote): string {
   const lines = signatures.map(({ name, keyId, blob }) => {
     const bytes = Buffer.concat([Buffer.from(keyId, "hex"), blob]);
-    return `\u2014 ${name} ${bytes.toString("base64")}\n`;
+    return `\u2014 ${name} ${encodeBase64(bytes)}\n`;
   });
   return `${text}\n${lines.join("")}`;
 }
@@ -128,13 +129,13 @@ export function formatVerifierKey(name: string, key: KeyObject): string {
   requireName(name);
   const raw = rawPublicKey(key.type === "private" ? createPublicKey(key) : key);
   const typed = Buffer.concat([Buffer.of(ED25519), raw]);
-  return `${name}+${keyIdOf(name, ED25519, raw)}+${typed.toString("base64")}`;
+  return `${name}+${keyIdOf(name, ED25519, raw)}+${encodeBase64(typed)}`;
 }
 
 /** Reads a verifier key of a log (type 0x01) or of a witness (type 0x04); throws `NoteError`. */
 export function parseVerifierKey(line: string): NoteVerifier {
   const [, name = "", keyId = "", encoded = ""] = /^([^\s+]+)\+([0-9a-f]{8})\+(\S+)$/.exec(line.trim()) ?? [];
-  const bytes = fromBase64(encoded);
+  const bytes = decodeBase64(encoded);
   if (!isName(name) || bytes === undefined || bytes.length !== 33) {
     throw new NoteError(`Expected a verifier key "name+keyid+base64", got "${line.slice(0, 100)}"`);
   }
@@ -187,9 +188,4 @@ function requireName(name: string): void {
 
 function isName(name: string): boolean {
   return name.length > 0 && name.length <= 512 && !/[\s+]/.test(name) && name.isWellFormed();
-}
-
-function fromBase64(text: string): Buffer | undefined {
-  const bytes = text === "" ? undefined : decodeBase64(text);
-  return bytes && Buffer.from(bytes);
 }
