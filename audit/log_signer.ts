@@ -74,14 +74,21 @@ const PAGE = 500;
 /** A tile has 8 KiB; so many go to the database at once. */
 const TILES_AT_ONCE = 64;
 
-/** Signs the chain's present state; throws only when the database or the second place does not answer. */
-export async function signChain(options: LogSignerOptions, chain: string): Promise<SignResult> {
+/**
+ * Signs the chain's present state after `last`, its latest checkpoint; throws only when the database or the second place does
+ * not answer.
+ */
+export async function signChain(
+  options: LogSignerOptions,
+  chain: string,
+  last: StoredCheckpoint | undefined,
+): Promise<SignResult> {
   const { store } = options;
   const origin = originOf(options.logOrigin, chain);
-  const size = (await store.head(chain))?.seq ?? 0;
-  const last = await store.latestCheckpoint(chain);
   const from = last?.size ?? 0;
   const kept = await readSecondPlace(options, origin);
+  // Read after both checkpoints: one that another replica signs meanwhile must not look like a log that was rolled back.
+  const size = (await store.head(chain))?.seq ?? 0;
   const refused = await refusalBefore(store, chain, { size, last, kept });
   if (refused !== undefined) return refused;
   if (last !== undefined && size === from) return { kind: "unchanged", size };

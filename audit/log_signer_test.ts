@@ -59,7 +59,7 @@ function signerOf(keys: readonly KeyObject[]) {
     signersOf: (origin) => keys.map((key) => ed25519Signer(origin, key)),
     verifiersOf: (origin) => keys.map((key) => parseVerifierKey(formatVerifierKey(origin, key))),
   });
-  return { places, sign: (log: Log) => signChain(options(log), "acme") };
+  return { places, options, sign: (log: Log) => signChain(options(log), "acme", log.checkpoints.at(-1)) };
 }
 
 function logOf(size: number): Log {
@@ -163,10 +163,21 @@ Deno.test("signChain() refuses a changed tile, a missing event, and a second pla
   const holes = { ...store, head: () => Promise.resolve({ seq: 310 }) };
   const options = { store: holes, logOrigin: "g", signersOf: () => [], verifiersOf: () => [] };
   const secondPlace = { read: () => Promise.resolve(undefined), write: () => Promise.resolve() };
-  const result = await signChain({ ...options, secondPlace }, "acme");
+  const result = await signChain({ ...options, secondPlace }, "acme", log.checkpoints.at(-1));
   assert.equal(result.kind === "refused" && result.refusal.code, "events_missing");
   signer.places.set("gateway.example/acme", "damaged\n");
   assert.equal(await code(log, signer), "unreadable");
+});
+
+Deno.test("signChain() takes no checkpoint that another replica signs meanwhile for a log that was rolled back", async () => {
+  const key = newKey();
+  const [mine, theirs] = [signerOf([key]), signerOf([key])];
+  const log = logOf(5);
+  await mine.sign(log);
+  const before = log.checkpoints.at(-1);
+  grow(log, 7);
+  await theirs.sign(log);
+  assert.deepEqual(await signChain(mine.options(log), "acme", before), { kind: "unchanged", size: 12 });
 });
 
 Deno.test("signChain() signs with every key while keys change over, and follows a checkpoint of the old key", async () => {

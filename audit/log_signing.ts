@@ -1,7 +1,13 @@
 /** Keeps the checkpoints of all chains up to date while the process runs, and proves silence with heartbeats. */
 import type { AuditEntry } from "../core/audit_entry.ts";
 import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
-import { type LogSignerOptions, signChain, type SignRefusal, type SignResult } from "./log_signer.ts";
+import {
+  type LogSignerOptions,
+  signChain,
+  type SignRefusal,
+  type SignResult,
+  type StoredCheckpoint,
+} from "./log_signer.ts";
 import { canonicalEvent } from "./shorten.ts";
 
 export interface LogSigningOptions {
@@ -33,11 +39,17 @@ export function createLogSigning(options: LogSigningOptions): LogSigning {
   return new Signing(options);
 }
 
+/** What became of a chain, and the checkpoint that it had before. */
+interface Signed {
+  readonly result: SignResult;
+  readonly last: StoredCheckpoint | undefined;
+}
+
 class Signing implements LogSigning {
   readonly #options: LogSigningOptions;
   readonly #refusals = new Map<string, SignRefusal>();
   /** One at a time per chain: two would do the same work. */
-  readonly #running = new Map<string, Promise<SignResult>>();
+  readonly #running = new Map<string, Promise<Signed>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #round: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -52,13 +64,8 @@ class Signing implements LogSigning {
     }, this.#options.intervalMs);
   }
 
-  signNow(chain: string): Promise<SignResult> {
-    let running = this.#running.get(chain);
-    if (running === undefined) {
-      running = this.#sign(chain).finally(() => this.#running.delete(chain));
-      this.#running.set(chain, running);
-    }
-    return running;
+  async signNow(chain: string): Promise<SignResult> {
+    return (await this.#signOnce(chain)).result;
   }
 
   refusals(): readonly SignRefusal[] {
@@ -81,32 +88,42 @@ class Signing implements LogSigning {
     for (const chain of chains) {
       if (this.#isClosed) return;
       try {
-        const { kind } = await this.signNow(chain);
-        if (kind === "unchanged") await this.#beat(chain);
+        const { result, last } = await this.#signOnce(chain);
+        if (result.kind === "unchanged" && result.size === last?.size) await this.#beat(chain, last);
       } catch (error) {
         this.#options.onError(chain, error);
       }
     }
   }
 
-  async #sign(chain: string): Promise<SignResult> {
-    const result = await signChain(this.#options.signer, chain);
+  #signOnce(chain: string): Promise<Signed> {
+    let running = this.#running.get(chain);
+    if (running === undefined) {
+      running = this.#sign(chain).finally(() => this.#running.delete(chain));
+      this.#running.set(chain, running);
+    }
+    return running;
+  }
+
+  async #sign(chain: string): Promise<Signed> {
+    const { signer } = this.#options;
+    const last = await signer.store.latestCheckpoint(chain);
+    const result = await signChain(signer, chain, last);
     if (result.kind === "refused") {
       const known = this.#refusals.get(chain);
       this.#refusals.set(chain, result.refusal);
       if (known?.code !== result.refusal.code) this.#options.onRefused(result.refusal);
-      return result;
+      return { result, last };
     }
     this.#refusals.delete(chain);
     if (result.kind === "signed") this.#options.onSigned({ ...result, chain });
-    return result;
+    return { result, last };
   }
 
   /** An event of the gateway's own after a long silence, so that silence is part of the record. */
-  async #beat(chain: string): Promise<void> {
-    const last = await this.#options.signer.store.latestCheckpoint(chain);
+  async #beat(chain: string, last: StoredCheckpoint): Promise<void> {
     const { nowMs, heartbeatMs } = this.#options;
-    if (last === undefined || nowMs() - last.signedAt * 1000 < heartbeatMs) return;
+    if (nowMs() - last.signedAt * 1000 < heartbeatMs) return;
     await this.#options.append(heartbeat(this.#options, chain));
   }
 }
