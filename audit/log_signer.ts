@@ -3,10 +3,10 @@
  * and what their root is. Never signs a tree that does not begin with the last one that it signed.
  */
 import { type Checkpoint, openCheckpoint, originOf, signCheckpoint } from "./checkpoint.ts";
-import { type HashedNode, LeafRun } from "./merkle_range.ts";
-import { coveringNodes, equal, leafHash, treeRoot } from "./merkle_tree.ts";
+import { resumeRun } from "./merkle_range.ts";
+import { equal, leafHash, treeRoot } from "./merkle_tree.ts";
 import type { NoteSigner, NoteVerifier } from "./signed_note.ts";
-import { type FullTile, TileBuilder, tileNodes, type TreeStore } from "./tiles.ts";
+import { type FullTile, TileBuilder, TileError, tileNodes, type TreeStore } from "./tiles.ts";
 
 /** A checkpoint as the database keeps it. */
 export interface StoredCheckpoint {
@@ -158,7 +158,7 @@ async function leadsTo(
     const root = await treeRoot(checkpoint.size, tileNodes(store, chain, size));
     return equal(root, checkpoint.root);
   } catch (error) {
-    if (error instanceof Error && error.name === "TileError") return false;
+    if (error instanceof TileError) return false;
     throw error;
   }
 }
@@ -176,7 +176,7 @@ async function collectLeaves(
     readonly keptSize: number | undefined;
   },
 ): Promise<{ readonly root: Uint8Array; readonly keptRoot: Uint8Array | undefined } | undefined> {
-  const run = new LeafRun(0, await frontier(store, chain, from));
+  const run = await resumeRun(from, tileNodes(store, chain, from));
   const builder = await TileBuilder.resume(store, chain, from);
   let filled: FullTile[] = [];
   let keptRoot: Uint8Array | undefined;
@@ -196,16 +196,4 @@ async function collectLeaves(
     }
   }
   return { root: run.root(), keptRoot };
-}
-
-/** The largest perfect subtrees over the first `size` leaves. */
-async function frontier(store: TreeStore, chain: string, size: number): Promise<HashedNode[]> {
-  const read = tileNodes(store, chain, size);
-  return await Promise.all(
-    coveringNodes(0, size).map(async ({ level, index }) => ({
-      level,
-      index,
-      hash: await read(level, index),
-    })),
-  );
 }

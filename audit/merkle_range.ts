@@ -3,7 +3,8 @@
  * right, the roots of those RFC 6962 subtrees, as large as possible, that contain no leaf of the run.
  */
 import {
-  EMPTY_ROOT,
+  coveringNodes,
+  foldRight,
   type Hash,
   nodeHash,
   type NodeReader,
@@ -59,9 +60,17 @@ export class LeafRun {
     if (this.begin !== 0) {
       throw new RangeError(`Expected a run from leaf 0, this one begins at ${this.begin}`);
     }
-    if (this.#nodes.length === 0) return EMPTY_ROOT;
-    return this.#nodes.map(({ hash }) => hash).reduceRight((right, left) => nodeHash(left, right));
+    return foldRight(this.#nodes.map(({ hash }) => hash));
   }
+}
+
+/** The run of the first `size` leaves of a tree, to go on from there. */
+export async function resumeRun(size: number, read: NodeReader): Promise<LeafRun> {
+  const nodes = coveringNodes(0, size).map(async ({ level, index }) => ({
+    ...{ level, index },
+    hash: await read(level, index),
+  }));
+  return new LeafRun(0, await Promise.all(nodes));
 }
 
 /** Proof that the leaves `[begin, end)` stand in the tree with `size` leaves. */

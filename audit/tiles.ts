@@ -75,15 +75,10 @@ export function tileNodes(store: TreeStore, chain: string, size: number): NodeRe
       tile = readTile(store, chain, { level: tileLevel, index: tileIndex, width });
       tiles.set(name, tile);
     }
-    const run = new LeafRun(0);
     const from = first - tileIndex * TILE_WIDTH;
-    for (
-      const hash of hashesOf((await tile).subarray(from * HASH_BYTES, (from + 2 ** height) * HASH_BYTES))
-    ) {
-      run.push(hash);
-    }
-    if (run.end !== 2 ** height) throw new TileError(`Node ${level}/${index} lies outside the tree`);
-    return run.root();
+    const hashes = [...hashesOf((await tile).subarray(from * HASH_BYTES, (from + 2 ** height) * HASH_BYTES))];
+    if (hashes.length !== 2 ** height) throw new TileError(`Node ${level}/${index} lies outside the tree`);
+    return rootOf(hashes);
   };
 }
 

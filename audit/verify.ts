@@ -8,8 +8,8 @@ import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { genesisHash, hex } from "./digest.ts";
 import { EventCheck } from "./event_check.ts";
 import type { StoredCheckpoint } from "./log_signer.ts";
-import { LeafRun } from "./merkle_range.ts";
-import { coveringNodes, equal, treeRoot } from "./merkle_tree.ts";
+import { LeafRun, resumeRun } from "./merkle_range.ts";
+import { equal, treeRoot } from "./merkle_tree.ts";
 import { NoteError, type NoteVerifier } from "./signed_note.ts";
 import { TileError, tileNodes, type TreeStore } from "./tiles.ts";
 
@@ -214,14 +214,9 @@ class Verification {
   async #resume(since: Checkpoint): Promise<VerifyReport | undefined> {
     const { chain } = this.#order;
     if (since.size === 0) return undefined;
-    const read = tileNodes(this.#reader, chain, since.size);
     let run: LeafRun;
     try {
-      const nodes = coveringNodes(0, since.size).map(async ({ level, index }) => ({
-        ...{ level, index },
-        hash: await read(level, index),
-      }));
-      run = new LeafRun(0, await Promise.all(nodes));
+      run = await resumeRun(since.size, tileNodes(this.#reader, chain, since.size));
     } catch (error) {
       if (error instanceof TileError) return this.broken(since.size, "checkpoint", "its tree", error.message);
       throw error;
