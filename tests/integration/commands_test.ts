@@ -185,6 +185,8 @@ Deno.test("what was done is read back from the command line: tokens, revocations
   const run = (...args: string[]) => intentgate(args, env);
   const { jti } = await gateway.mint({ tenant: "acme", agent: "reader", ttl_seconds: 600 });
   assert.equal((await run("token", "revoke", "--tenant", "acme", "--jti", jti, "--reason", "lost")).code, 0);
+  // Tokens are listed by their second of issue: within one their order is that of their random ids.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
   await gateway.mint({ tenant: "acme", agent: "other", ttl_seconds: 600 });
   const tokens = await run("token", "list", "--tenant", "acme");
   assert.match(tokens.out, new RegExp(`^${jti} +reader +20\\S+ +revoked +root$`, "m"), tokens.err);
