@@ -13,6 +13,8 @@ const ALLOWED: Readonly<Record<string, number>> = {
   "POST /operators": 201,
   "POST /tenants": 201,
   "POST /kill-switches": 201,
+  "POST /audit/prunes": 201,
+  "POST /audit/erasures": 201,
   "GET /audit/verify": 500,
   "GET /audit/events.csv": 500,
 };

@@ -11,16 +11,20 @@ import { type AnswerSeal, createAnswerSeal } from "./answer_seal.ts";
 import { adminApp } from "./app.ts";
 import { createAttemptThrottle } from "./attempt_throttle.ts";
 import { type AuditLog, auditRoutes } from "./audit.ts";
+import { auditPlaceRoutes, type PlaceReader } from "./audit_places.ts";
+import { type ActionState, actionTable, NAMED_TOKEN, PRUNABLE } from "./actions_fixture.ts";
+import { auditActionRoutes } from "./audit_actions.ts";
 import { openApiDocument } from "./contract/openapi.ts";
 import { documented } from "./documented_fixture.ts";
 import { documentRoutes } from "./document.ts";
 import type { AdminEnvironment } from "./environment.ts";
 import type { Idempotency, IdempotencyStore } from "./idempotency.ts";
 import { type EngagedKillSwitch, killSwitchRoutes, type KillSwitchStore } from "./kill_switches.ts";
-import { operatorDigest } from "./operator.ts";
+import { type OperatorCredentials, operatorDigest } from "./operator.ts";
 import { type ListedOperator, operatorRoutes, type OperatorStore } from "./operators.ts";
 import { revocationRoutes, type RevocationStore, type RevokedBlock } from "./revocations.ts";
 import type { AdminRoute } from "./route.ts";
+import { searchRoutes } from "./search_fixture.ts";
 import { type ListedTenant, tenantRoutes, type TenantStore } from "./tenants.ts";
 import { type MintedRecord, type Minting, tokenRoutes } from "./tokens.ts";
 import { toolTable } from "./tools_fixture.ts";
@@ -45,14 +49,27 @@ export interface Asked {
   readonly sourceIp?: string;
 }
 
-/** Builds the app, and what its routes wrote. Every answer of `send` and `ask` is held against the OpenAPI document. */
-export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
-  /** What looking up a named token meets, and what reading the head of a chain does. */
-  const state: { fault: Error | undefined; chainFault: Error | undefined; isUnsigned: boolean } = {
-    isUnsigned: false,
+/** What looking up a named token meets, and what reading the head of a chain does. */
+interface FixtureState {
+  fault: Error | undefined;
+  chainFault: Error | undefined;
+  isUnsigned: boolean;
+  searchesHang: boolean;
+  isPruned: boolean;
+  actions: ActionState;
+}
+
+function firstState(): FixtureState {
+  return {
+    ...{ isUnsigned: false, searchesHang: false, isPruned: false, actions: { ...PRUNABLE } },
     fault: undefined,
     chainFault: new Error("secret detail"),
   };
+}
+
+/** Builds the app, and what its routes wrote. Every answer of `send` and `ask` is held against the OpenAPI document. */
+export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
+  const state = firstState();
   const entries: AuditEntry[] = [];
   const inserted: unknown[] = [];
   const faults: unknown[] = [];
@@ -64,15 +81,18 @@ export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
   const operators = operatorTable();
   const keys = idempotencyTable();
   const environment = environmentOf(entries, tenants, { store: keys, seal: await answerSeal() });
+  const credentials: OperatorCredentials = {
+    rootDigest: operatorDigest(ROOT_TOKEN),
+    find: (digest) => state.fault === undefined ? operators.find(digest) : Promise.reject(state.fault),
+  };
+  const search = searchRoutes(environment, { credentials, state, steadyMs: () => clock.ms });
+  const routes = await routesOf(environment, { tenants, operators, inserted, state });
   const app = adminApp({
-    credentials: {
-      rootDigest: operatorDigest(ROOT_TOKEN),
-      find: (digest) => state.fault === undefined ? operators.find(digest) : Promise.reject(state.fault),
-    },
+    credentials,
     throttle: createAttemptThrottle({ nowMs: () => clock.ms }),
     onRefused: (refusal, sourceIp) => void refused.push(`${refusal} ${sourceIp}`),
     sourceIpOf: (request) => request.headers.get("x-test-ip") ?? "127.0.0.1",
-    routes: await routesOf(environment, { tenants, operators, inserted, state }),
+    routes: [...routes, ...search.routes],
     onError: (error) => void faults.push(error),
   });
   const send = async (path: string, asked: Asked = {}) => {
@@ -96,14 +116,22 @@ export async function adminApi(answers = documented(openApiDocument("0.0.0"))) {
   /** Makes a named operator and returns its token. */
   const operator = async (id: string, role: Operator["role"], tenants: Operator["tenants"]) =>
     (await (await ask("/operators", { id, role, tenants, ttl_seconds: 600 })).json()).token as string;
-  return { app, ask, send, operator, answers, clock, entries, inserted, faults, refused, state, unread };
+  return {
+    ...{ app, ask, send, operator, answers, clock, entries, inserted, faults, refused, state, unread },
+    ...{ streams: search.streams, recorded: search.recorded },
+  };
 }
 
 interface Tables {
   readonly tenants: TenantStore;
   readonly operators: OperatorStore;
   readonly inserted: unknown[];
-  readonly state: { readonly chainFault: Error | undefined; readonly isUnsigned: boolean };
+  readonly state: {
+    readonly chainFault: Error | undefined;
+    readonly isUnsigned: boolean;
+    readonly isPruned: boolean;
+    readonly actions: ActionState;
+  };
 }
 
 async function routesOf(
@@ -119,6 +147,8 @@ async function routesOf(
     }),
     ...revocationRoutes(environment, revocationTable(inserted)),
     ...auditRoutes(environment, await auditLog(state)),
+    ...auditActionRoutes(environment, await auditLog(state), actionTable(state.actions, TENANTS)),
+    ...auditPlaceRoutes(environment, PLACES),
     ...operatorRoutes(environment, operators),
     ...tenantRoutes(environment, tenants),
     ...killSwitchRoutes(environment, killSwitchTable()),
@@ -131,6 +161,18 @@ async function routesOf(
     ...documentRoutes("0.0.0"),
   ];
 }
+
+/** A witness that has what is signed, and a webhook that has nothing. */
+const PLACES: PlaceReader = {
+  configured: [{ name: "lite", type: "witness" }, { name: "hook", type: "webhook" }],
+  signedSize: () => Promise.resolve(10),
+  states: () =>
+    Promise.resolve([{
+      ...{ place: "lite", size: 8, pushedAt: 1_699_999_990.5, failures: 2, lastError: "It answered 503" },
+      ...{ failedAt: 1_699_999_995.5, conflict: { code: "rolled_back", size: 12 } },
+    }]),
+  signedAfter: (_, size) => Promise.resolve(size === undefined ? 1_699_999_900.25 : 1_699_999_992),
+};
 
 /** A signed log of a few honest events for every tenant; the head of a chain may be a fault. */
 async function auditLog(state: Tables["state"]): Promise<AuditLog> {
@@ -163,11 +205,17 @@ async function auditLog(state: Tables["state"]): Promise<AuditLog> {
       checkpointUpTo: (chain, size) =>
         Promise.resolve([checkpointOf(chain)].find((found) => found !== undefined && found.size <= size)),
       cosignatures: () => Promise.resolve([]),
+      latestCosigned: () => Promise.resolve(undefined),
       stillOpen: () => Promise.resolve([]),
       appendedAt: () => Promise.resolve(undefined),
+      pruned: () => Promise.resolve(state.isPruned ? { to: 5, requestSeq: 6, eventSeq: 7 } : undefined),
+      strandedSalt: () => Promise.resolve(undefined),
+      privateOf: (_, seqs) =>
+        Promise.resolve(seqs.map((seq) => ({ seq, salt: new Uint8Array(32), values: { reason: "why" } }))),
       fullTile: (chain, level, index) => Promise.resolve(of(chain)?.source.fullTile(chain, level, index)),
       tileRoots: () => Promise.resolve([]),
-      entries: (chain, from, to) => Promise.resolve((of(chain)?.entries ?? []).slice(from, to)),
+      entries: (chain, from, to) =>
+        Promise.resolve(state.isPruned ? [] : (of(chain)?.entries ?? []).slice(from, to)),
     },
     originOf: (chain) => `gateway.example/${chain}`,
     verifierKeys: () => [],
@@ -190,7 +238,10 @@ function environmentOf(
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     idempotency,
     transact: (work) => work({} as Tx),
-    appendIn: (_tx, added) => Promise.resolve(entries.push(...added)),
+    appendIn: (_tx, added) =>
+      Promise.resolve(
+        added.map((entry) => ({ status: "appended", seq: entries.push(entry), hash: "00".repeat(32) })),
+      ),
     tenantExists: async (tenant) => await tenants.find(tenant) !== undefined,
   };
 }
@@ -243,9 +294,12 @@ function operatorTable() {
     },
     knownTenants: (_tx, names) => Promise.resolve(names.filter((name) => TENANTS.includes(name))),
   };
-  const find = (digest: Uint8Array) =>
+  const named = operatorDigest(NAMED_TOKEN).toString();
+  const find = (digest: Uint8Array): Promise<Pick<Operator, "id" | "role" | "tenants"> | undefined> =>
     Promise.resolve(
-      [...rows.values()].find((row) => row.disabledAt === undefined && row.digest === digest.toString()),
+      digest.toString() === named
+        ? { id: "named-admin", role: "admin", tenants: "*" }
+        : [...rows.values()].find((row) => row.disabledAt === undefined && row.digest === digest.toString()),
     );
   return { ...table, find };
 }

@@ -4,6 +4,7 @@ import { type ChainReader, verifyChain, type VerifyReport } from "../audit/verif
 import { requireChain } from "./audit_access.ts";
 import { auditExportRoutes } from "./audit_export.ts";
 import { auditLogRoutes } from "./audit_log.ts";
+import { auditValuesRoute, type PrivateReader, reasonsOf } from "./audit_values.ts";
 import { AUDIT_ROUTES } from "./contract/audit.ts";
 import type { AdminEnvironment } from "./environment.ts";
 import { createExportSlots } from "./export_slots.ts";
@@ -17,7 +18,9 @@ const VERIFY_TIMEOUT_MS = 60_000;
 export type SignedSize = StoredCheckpoint;
 
 /** What the routes read; `store/audit_events.ts` and `store/audit_tree.ts` fit. */
-export interface AuditReader extends ChainReader {
+export interface AuditReader extends ChainReader, PrivateReader {
+  /** The newest checkpoint under which at least so many witnesses have signed. */
+  latestCosigned(chain: string, witnesses: number): Promise<SignedSize | undefined>;
   /** Signature lines of witnesses under the checkpoint of this size, each ending with a line break. */
   cosignatures(chain: string, size: number): Promise<readonly string[]>;
 }
@@ -41,7 +44,11 @@ export function auditRoutes(environment: AdminEnvironment, log: AuditLog): reado
     reading(AUDIT_ROUTES.events, async ({ operator, query: { tenant, after = 0, limit } }) => {
       await requireChain(environment, operator, tenant);
       const rows = await reader.read(tenant, after, limit);
-      const events = rows.map((row) => ({ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) }));
+      const reasons = await reasonsOf(reader, tenant, rows);
+      const events = rows.map((row) => ({
+        ...{ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) },
+        ...(reasons.has(row.seq) ? { reason: reasons.get(row.seq)! } : {}),
+      }));
       return { tenant, events, next_after: nextAfter(rows, limit, (row) => row.seq) };
     }),
     reading(AUDIT_ROUTES.verify, async ({ operator, query: { tenant, expected, since } }) => {
@@ -57,6 +64,7 @@ export function auditRoutes(environment: AdminEnvironment, log: AuditLog): reado
         }),
       );
     }),
+    auditValuesRoute(environment, reader),
     ...auditLogRoutes(environment, log),
     ...auditExportRoutes(environment, log, createExportSlots()),
   ];

@@ -1,8 +1,11 @@
 /** The audit record as files: exports that prove what they hold, and tables that prove nothing. */
 import { genesisHash, hex } from "../audit/digest.ts";
-import { eventFilter, type EventTerms } from "../audit/export/event_filter.ts";
+import type { EventTerms } from "../audit/event_terms.ts";
+import { eventFilter } from "../audit/export/event_filter.ts";
 import { TABLE_HEADER, tableLines } from "../audit/export/event_table.ts";
 import { exportArchive, ExportError, type ExportFilter } from "../audit/export/export_archive.ts";
+import type { PrunedBeginning } from "../audit/export/pruned_part.ts";
+import { PrunedBreak, readPruneRecord } from "../audit/pruned_walk.ts";
 import type { Operator } from "../core/operator.ts";
 import type { AuditLog } from "./audit.ts";
 import { requireChain } from "./audit_access.ts";
@@ -23,6 +26,7 @@ interface Asked extends EventTerms {
   readonly size?: number | undefined;
   readonly since_size?: number | undefined;
   readonly resume_after?: number | undefined;
+  readonly cosigned?: number;
 }
 
 /** Export and table. Each is an audited event before its first byte leaves. */
@@ -105,20 +109,16 @@ async function recordExport(
 }
 
 async function archiveOf(environment: AdminEnvironment, log: AuditLog, asked: Asked): Promise<Parts> {
-  const { tenant: chain, size, since_size: sinceSize, resume_after: resumeAfter } = asked;
+  const { tenant: chain, since_size: sinceSize, resume_after: resumeAfter } = asked;
   const { reader } = log;
-  if (size === undefined) await log.sign(chain); // so that it covers what has just happened
-  const last = await reader.checkpointUpTo(chain, size ?? Number.MAX_SAFE_INTEGER);
-  if (last === undefined || (size !== undefined && last.size !== size)) {
-    throw unusable(
-      size === undefined ? "Nothing has been signed yet" : `There is no checkpoint of size ${size}`,
-    );
-  }
+  const last = await checkpointOf(log, asked);
   const checkpoint = await cosigned(log, chain, last);
   const range = { ...rangeOf(asked, checkpoint.size), size: checkpoint.size };
   const origin = log.originOf(chain);
   const { logId, version } = environment.source;
+  const pruned = await prunedOf(environment, log, chain);
   const hashAt = async (_: string, seq: number) => {
+    if (seq === pruned?.to) return pruned.chainHash;
     if (seq === 0) return hex(genesisHash(logId, chain));
     const [row] = await reader.read(chain, seq - 1, 1);
     if (row?.seq !== seq) throw new ExportError(`Expected event ${seq}, found none`);
@@ -128,8 +128,44 @@ async function archiveOf(environment: AdminEnvironment, log: AuditLog, asked: As
     ...{ chain, origin, logId, first: range.first, last: range.last, checkpoint, sinceSize, resumeAfter },
     ...{ filter: eventFilter(asked), keys: log.verifierKeys(origin), witnessKeys: log.witnessKeys() },
     generator: `IntentGate ${version}`,
+    pruned,
   });
   return { range, chunks };
+}
+
+/** The beginning whose bodies may be gone, with the events that account for it. */
+async function prunedOf(
+  { source: { logId } }: AdminEnvironment,
+  { reader }: AuditLog,
+  chain: string,
+): Promise<PrunedBeginning & { readonly chainHash: string } | undefined> {
+  const pruned = await reader.pruned(chain);
+  if (pruned === undefined) return undefined;
+  const at = async (seq: number) => ({
+    ...{ seq, canonical: (await reader.entries(chain, seq - 1, seq))[0] ?? "" },
+  });
+  try {
+    const { to, chainHash } = await readPruneRecord(reader, pruned, { chain, log_id: logId });
+    return { to, chainHash, request: await at(pruned.requestSeq), event: await at(pruned.eventSeq) };
+  } catch (error) {
+    if (error instanceof PrunedBreak) throw unusable(`${error.at.found}; expected ${error.at.expected}`);
+    throw error;
+  }
+}
+
+/** The checkpoint that an export is held against. */
+async function checkpointOf({ reader, sign }: AuditLog, { tenant: chain, size, cosigned = 0 }: Asked) {
+  if (size === undefined && cosigned > 0) {
+    const last = await reader.latestCosigned(chain, cosigned);
+    if (last === undefined) throw unusable(`There is no checkpoint with ${cosigned} cosignatures`);
+    return last;
+  }
+  if (size === undefined) await sign(chain); // so that it covers what has just happened
+  const last = await reader.checkpointUpTo(chain, size ?? Number.MAX_SAFE_INTEGER);
+  if (last !== undefined && (size === undefined || last.size === size)) return last;
+  throw unusable(
+    size === undefined ? "Nothing has been signed yet" : `There is no checkpoint of size ${size}`,
+  );
 }
 
 async function* tableOf(

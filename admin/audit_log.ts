@@ -5,7 +5,7 @@ import { consistencyProof } from "../audit/merkle_tree.ts";
 import { entryBundle, parseTilePath, readTile, TILE_WIDTH, tileNodes, tileWidth } from "../audit/tiles.ts";
 import type { AuditLog, SignedSize } from "./audit.ts";
 import { requireChain } from "./audit_access.ts";
-import { NOT_IN_LOG } from "./contract/audit_words.ts";
+import { GONE, NOT_IN_LOG } from "./contract/audit_words.ts";
 import { AUDIT_LOG_ROUTES } from "./contract/audit_log.ts";
 import type { AdminEnvironment } from "./environment.ts";
 import { ProblemError } from "./problem.ts";
@@ -38,9 +38,9 @@ function checkpointRoutes(environment: AdminEnvironment, log: AuditLog): readonl
           : { size: last.size, root: hex(last.root), signed_at: Math.floor(last.signedAt) },
       };
     }),
-    serving(AUDIT_LOG_ROUTES.checkpoint, async ({ operator, params: { chain } }) => {
+    serving(AUDIT_LOG_ROUTES.checkpoint, async ({ operator, params: { chain }, query }) => {
       await requireChain(environment, operator, chain);
-      const { note } = await cosigned(log, chain, await signed(log, chain));
+      const { note } = await cosigned(log, chain, await signed(log, chain, query.cosigned));
       return { body: note, headers: ASK_AGAIN };
     }),
   ];
@@ -61,7 +61,7 @@ function tileRoutes(environment: AdminEnvironment, log: AuditLog): readonly Admi
       const { index, width } = await place(chain, 0, path);
       const from = index * TILE_WIDTH;
       const entries = await reader.entries(chain, from, from + width);
-      if (entries.length !== width) throw notInLog("tile");
+      if (entries.length !== width) throw await gone(log, chain, from + 1) ?? notInLog("tile");
       return immutable(entryBundle(entries));
     }),
     serving(AUDIT_LOG_ROUTES.tile, async ({ operator, params: { chain, level, index: path } }) => {
@@ -75,11 +75,11 @@ function tileRoutes(environment: AdminEnvironment, log: AuditLog): readonly Admi
 function proofRoutes(environment: AdminEnvironment, log: AuditLog): readonly AdminRoute[] {
   const { reader } = log;
   return [
-    serving(AUDIT_LOG_ROUTES.proof, async ({ operator, query: { tenant, seq } }) => {
+    serving(AUDIT_LOG_ROUTES.proof, async ({ operator, query: { tenant, seq, cosigned: witnesses } }) => {
       await requireChain(environment, operator, tenant);
-      const last = await signed(log, tenant);
+      const last = await signed(log, tenant, witnesses);
       const [event] = seq > last.size ? [] : await reader.entries(tenant, seq - 1, seq);
-      if (event === undefined) throw notInLog("event");
+      if (event === undefined) throw await gone(log, tenant, seq) ?? notInLog("event");
       const read = tileNodes(reader, tenant, last.size);
       const checkpoint = await cosigned(log, tenant, last);
       return { body: await makeLogProof({ event, seq, checkpoint, read }) };
@@ -94,8 +94,16 @@ function proofRoutes(environment: AdminEnvironment, log: AuditLog): readonly Adm
   ];
 }
 
-/** The last checkpoint; a chain that is younger than the first round of signing gets one now. */
-export async function signed(log: AuditLog, chain: string): Promise<SignedSize> {
+/**
+ * The last checkpoint, or the last that so many witnesses have cosigned; a chain that is younger than the first round of
+ * signing gets one now.
+ */
+export async function signed(log: AuditLog, chain: string, witnesses: number): Promise<SignedSize> {
+  if (witnesses > 0) {
+    const cosigned = await log.reader.latestCosigned(chain, witnesses);
+    if (cosigned === undefined) throw notInLog("checkpoint with so many cosignatures");
+    return cosigned;
+  }
   const first = await log.reader.latestCheckpoint(chain);
   if (first !== undefined) return first;
   await log.sign(chain);
@@ -116,6 +124,14 @@ export async function cosigned<Point extends SignedSize>(
 
 function immutable(body: Uint8Array<ArrayBuffer>): ServedFile {
   return { body, headers: FOR_EVER };
+}
+
+/** Bodies that retention has taken are told apart from what never was. */
+async function gone({ reader }: AuditLog, chain: string, seq: number): Promise<ProblemError | undefined> {
+  const pruned = await reader.pruned(chain);
+  if (pruned === undefined || seq > pruned.to) return undefined;
+  const detail = `The bodies of the events up to ${pruned.to} were pruned, see event ${pruned.eventSeq}`;
+  return new ProblemError({ status: 410, code: GONE.code, detail });
 }
 
 function notInLog(what: string): ProblemError {

@@ -46,11 +46,42 @@ const MEET: Readonly<Record<string, (api: Api, spec: RouteSpec) => Request | Pro
     for (let n = 0; n < 2; n++) api.unread.push(await api.send(path, asked)); // nobody reads their bodies
     return { path, ...asked };
   },
+  too_many_searches: (api, spec) => {
+    api.state.searchesHang = true;
+    const { path, ...asked } = goodRequest(spec);
+    for (let n = 0; n < 2; n++) void api.send(path, asked); // never answered
+    return { path, ...asked };
+  },
+  too_many_streams: async (api, spec) => {
+    const { path, ...asked } = goodRequest(spec);
+    for (let n = 0; n < 4; n++) api.unread.push(await api.send(path, asked));
+    return { path, ...asked };
+  },
+  ahead_of_chain: (_api, spec) => ({ ...goodRequest(spec), path: `${goodRequest(spec).path}&after=99` }),
   unknown_tenant: (_api, spec) => {
     const request = goodRequest(spec, "nothere");
     return spec.id === "createOperator"
       ? { ...request, body: { ...request.body!, tenants: ["nothere"] } }
       : request;
+  },
+  no_retention: (api, spec) => {
+    api.state.actions.retentionDays = undefined;
+    return goodRequest(spec);
+  },
+  nothing_to_prune: (api, spec) => {
+    api.state.actions.prunableTo = 255;
+    return goodRequest(spec);
+  },
+  too_many_actions: (api, spec) => {
+    api.state.actions.hasRoom = false;
+    return goodRequest(spec);
+  },
+  unknown_event: (_api, spec) => ({ ...goodRequest(spec), path: "/audit/values?tenant=acme&seq=99" }),
+  unknown_action: (_api, spec) => ({ ...goodRequest(spec), path: "/audit/actions/nothere/confirm" }),
+  not_prunable: (_api, spec) => ({ ...goodRequest(spec), path: "/audit/actions/prune-acme/confirm" }),
+  pruned: (api, spec) => {
+    api.state.isPruned = true;
+    return goodRequest(spec);
   },
   unknown_operator: (_api, spec) => ({ ...goodRequest(spec), path: "/operators/nobody" }),
   unknown_kill_switch: (_api, spec) => ({ ...goodRequest(spec), path: "/kill-switches/99/release" }),
@@ -79,8 +110,10 @@ const MEET: Readonly<Record<string, (api: Api, spec: RouteSpec) => Request | Pro
   idempotency_in_flight: (_api, spec) => keyed(goodRequest(spec), "held"),
   idempotency_keys_exhausted: (_api, spec) => keyed(goodRequest(spec), "full"),
   idempotency_key_reused: async (api, spec) => {
-    await api.send("/tenants", keyed({ path: "", body: { name: "other" } }, "k"));
-    return keyed(goodRequest(spec), "k");
+    const request = goodRequest(spec);
+    const token = request.token === undefined ? {} : { token: request.token };
+    await api.send("/tenants", keyed({ path: "", body: { name: "other" }, ...token }, "k"));
+    return keyed(request, "k");
   },
   idempotency_answer_unreadable: async (api, spec) => {
     const request = keyed(goodRequest(spec), "lost");

@@ -1,8 +1,9 @@
 /** What the routes of the admin API share: who asks, what the time is, and how a change and its event commit together. */
 import type { Hono } from "hono";
-import type { AuditEntry } from "../core/audit_entry.ts";
+import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import type { EventSource } from "../audit/event.ts";
 import { adminEvent } from "../audit/admin_event.ts";
+import { valueDigest } from "../audit/kept_values.ts";
 import { canonicalEvent } from "../audit/shorten.ts";
 import { tenantName } from "../core/config.ts";
 import type { Operator } from "../core/operator.ts";
@@ -27,7 +28,7 @@ export interface AdminEnvironment {
   readonly idempotency: Idempotency;
   transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   /** Appends an event in an open transaction; always its last statement. */
-  appendIn(tx: Tx, entries: readonly AuditEntry[]): Promise<unknown>;
+  appendIn(tx: Tx, entries: readonly AuditEntry[]): Promise<readonly AppendResult[]>;
   tenantExists(tenant: string): Promise<boolean>;
 }
 
@@ -37,7 +38,9 @@ export interface Change {
   readonly code: string;
   readonly activity: 1 | 2 | 3 | 4;
   readonly entity: Parameters<typeof adminEvent>[1]["entity"];
+  /** What the operator typed: it stands beside the event, which has its digest. */
   readonly reason?: string | undefined;
+  readonly description?: string | undefined;
 }
 
 /** The chain entry of one change by one operator. */
@@ -47,15 +50,29 @@ export function changeEntry(
   change: Change,
 ): AuditEntry {
   const eventId = environment.newId();
+  const { reason, description, ...rest } = change;
+  const texts = Object.entries({ reason, description }).filter((text) => text[1] !== undefined) as [
+    string,
+    string,
+  ][];
+  const salt = texts.length === 0 ? undefined : environment.randomBytes(32);
   const event = adminEvent(environment.source, {
-    ...change,
+    ...rest,
+    ...(salt === undefined ? {} : {
+      textDigests: Object.fromEntries(
+        texts.map(([field, text]) => [`${field}_digest`, valueDigest(salt, text)]),
+      ),
+    }),
     eventId,
     timeMs: environment.nowMs(),
     settingsVersion: environment.settingsVersion(),
     operator,
     sourceIp,
   });
-  return { chain: change.tenant, eventId, canonical: canonicalEvent(event), conditions: [] };
+  return {
+    ...{ chain: change.tenant, eventId, canonical: canonicalEvent(event), conditions: [] },
+    ...(salt === undefined ? {} : { salt, values: Object.fromEntries(texts) }),
+  };
 }
 
 /** Refuses a tenant that does not exist or that the operator may not act for; both get the same answer. */

@@ -21,7 +21,10 @@ Deno.test("POST /kill-switches engages every scope and records it in the chain i
     ...["~installation", "acme", "~installation", "acme", "acme"],
   ]);
   const last = JSON.parse(entries.at(-1)?.canonical ?? "");
-  assert.deepEqual([last.metadata.event_code, last.comment], ["kill_switch.engaged", "leak"]);
+  assert.deepEqual([last.metadata.event_code, entries.at(-1)?.values?.reason], [
+    "kill_switch.engaged",
+    "leak",
+  ]);
   assert.deepEqual(last.entity, { type: "kill_switch", uid: "5", data: bodies[4] });
 });
 

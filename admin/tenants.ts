@@ -93,9 +93,12 @@ function entryOf(
   code: "tenant.created" | "tenant.updated",
   { name, version, settings }: ListedTenant,
 ): AuditEntry {
-  const entity = { type: "tenant", uid: name, data: { version, settings } };
-  const activity = code === "tenant.created" ? 1 : 3;
-  return changeEntry(environment, variables, { tenant: name, code, activity, entity });
+  const { description, ...rest } = settings;
+  return changeEntry(environment, variables, {
+    ...{ tenant: name, code, activity: code === "tenant.created" ? 1 : 3 },
+    entity: { type: "tenant", uid: name, data: { version, settings: rest } },
+    description: typeof description === "string" ? description : undefined,
+  });
 }
 
 /** Settings without the members that are not set; null takes one away. */

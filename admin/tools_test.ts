@@ -61,9 +61,11 @@ Deno.test("a tool is approved only as the operator saw it, blocked as it is, and
   assert.equal((await (await ask("/tools/erp/pay/block", { reason: "leaks" })).json()).state, "blocked");
   const again = await ask("/tools/erp/pay/approve", { digest: digest("2"), reason: "no, it does not" });
   assert.equal((await again.json()).state, "pinned");
-  const events = entries.map(({ chain, canonical }) => ({ chain, ...JSON.parse(canonical) }));
+  const events = entries.map(({ chain, canonical, values }) => ({ chain, values, ...JSON.parse(canonical) }));
   assert.deepEqual(
-    events.map(({ chain, metadata, entity, comment }) => [chain, metadata.event_code, entity.uid, comment]),
+    events.map(({ chain, metadata, entity, values }) => [
+      ...[chain, metadata.event_code, entity.uid, values.reason],
+    ]),
     [
       ["~installation", "tool.approved", "erp/pay", "fine"],
       ["~installation", "tool.blocked", "erp/pay", "leaks"],

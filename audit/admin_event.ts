@@ -1,7 +1,7 @@
 /** Audit events of the admin API: OCSF 1.8.0 Entity Management (class 3004). */
 import type { JsonObject } from "../core/json.ts";
 import type { Operator } from "../core/operator.ts";
-import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
+import { eventMetadata, eventProvenance, type EventSource, sourceEndpoint } from "./event.ts";
 
 export interface AdminEventInput {
   readonly eventId: string;
@@ -15,7 +15,8 @@ export interface AdminEventInput {
   /** OCSF activity: 1 create, 2 read, 3 update, 4 delete. */
   readonly activity: 1 | 2 | 3 | 4;
   readonly entity: { readonly type: string; readonly uid: string; readonly data: JsonObject };
-  readonly reason?: string | undefined;
+  /** Digests of what the operator typed, which stands beside the event: `reason_digest`, `description_digest`. */
+  readonly textDigests?: JsonObject | undefined;
 }
 
 const CLASS_ENTITY_MANAGEMENT = 3004;
@@ -30,7 +31,6 @@ export function adminEvent(source: EventSource, input: AdminEventInput): JsonObj
     severity_id: 1,
     status_id: 1,
     time: input.timeMs,
-    comment: input.reason,
     message: `${input.code} by operator "${input.operator.id}"`,
     metadata: eventMetadata(source, {
       id: input.eventId,
@@ -40,10 +40,11 @@ export function adminEvent(source: EventSource, input: AdminEventInput): JsonObj
     }),
     actor: { user: { uid: input.operator.id, name: input.operator.id } },
     entity: { type: input.entity.type, uid: input.entity.uid, data: input.entity.data },
+    src_endpoint: sourceEndpoint(input.sourceIp),
     unmapped: {
       ...eventProvenance(source, input.settingsVersion),
       operator: { id: input.operator.id, how: input.operator.how, role: input.operator.role },
-      source_ip: input.sourceIp,
+      ...input.textDigests,
     },
   };
 }

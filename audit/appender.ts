@@ -76,7 +76,7 @@ export function createAppender(options: AppenderOptions): Appender {
   };
   const enqueue: Appender["append"] = (entry, how) => {
     const { promise, resolve, reject } = Promise.withResolvers<AppendResult>();
-    const waiting: Waiting = { entry, size: entry.canonical.length, resolve, reject };
+    const waiting: Waiting = { entry, size: sizeOf(entry), resolve, reject };
     if (!queue.push(waiting, how?.owed === true)) {
       reject(lost(`${queue.length} events already wait, at most ${maxQueue} may, of this chain fewer`));
     } else if (!isPumpDue && inFlight < maxInFlight) {
@@ -121,6 +121,12 @@ async function sendBatch(
     await sendBatch(options, batch.slice(0, middle), left);
     await sendBatch(options, batch.slice(middle), left);
   }
+}
+
+/** About how many bytes an entry takes, with what stands beside it. */
+function sizeOf({ canonical, values }: AuditEntry): number {
+  if (values === undefined) return canonical.length;
+  return Object.values(values).reduce((size, value) => size + value.length, canonical.length);
 }
 
 function lost(detail: string, cause?: unknown): GatewayError {

@@ -31,6 +31,8 @@ async function rounds() {
       checkpointUpTo: () => Promise.resolve(stored),
       stillOpen: () => Promise.resolve([]),
       appendedAt: () => Promise.resolve(1),
+      pruned: () => Promise.resolve(undefined),
+      strandedSalt: () => Promise.resolve(undefined),
     },
     ...{
       logId: LOG_ID,

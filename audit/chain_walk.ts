@@ -2,13 +2,7 @@
 import type { AuditRow } from "../core/audit_entry.ts";
 import { EventCheck, type EventFaultCode } from "./event_check.ts";
 import { LeafRun } from "./merkle_range.ts";
-import { leafHash } from "./merkle_tree.ts";
-
-/** What a walk reads. */
-export interface RowReader {
-  /** Events with a greater number, in order. */
-  read(chain: string, afterSeq: number, limit: number): Promise<readonly AuditRow[]>;
-}
+import { rowPages, type RowReader } from "./row_pages.ts";
 
 /** Where a chain stops being what it claims, with what was expected there and what was found. */
 export interface ChainBreak {
@@ -21,6 +15,7 @@ export interface ChainBreak {
     | "checkpoint"
     | "signature"
     | "expected"
+    | "pruned"
     | EventFaultCode;
   readonly expected: string;
   readonly found: string;
@@ -53,9 +48,11 @@ export interface WalkResult {
   readonly roots: ReadonlyMap<number, Uint8Array>;
 }
 
-const PAGE = 2_000;
+const PAGE = 1_000;
+/** Read while one is recomputed: enough that neither the database nor we ever wait for the other. */
+const PAGES_AHEAD = 2;
 
-/** Walks from where run and check stand to `last`. The next page is read while one is recomputed. */
+/** Walks from where run and check stand to `last`. The next pages are read while one is recomputed. */
 export async function walkChain(
   reader: RowReader,
   { chain, last, signal, onProgress, rootsAt, pace }: WalkOrder,
@@ -67,23 +64,13 @@ export async function walkChain(
   const noteRoot = () => {
     if (wanted.has(run.end)) roots.set(run.end, run.root());
   };
-  const readPage = (after: number) =>
-    reader.read(chain, after, Math.min(pace?.pageEvents ?? PAGE, last - after));
   const end = (rest: Partial<WalkResult>): WalkResult => ({ seq: run.end, isAborted: false, roots, ...rest });
   noteRoot();
-  let page = run.end < last ? readPage(run.end) : undefined;
-  while (page !== undefined) {
-    if (signal?.aborted === true) {
-      await page;
-      return end({ isAborted: true });
-    }
-    const rows = await page;
-    if (rows.length === 0) {
-      return end({ broken: missing(run.end + 1, `${last} events`, `${run.end} events`) });
-    }
-    const lastSeq = rows.at(-1)!.seq;
-    page = lastSeq < last ? readPage(lastSeq) : undefined;
-    page?.catch(() => {}); // awaited in the next round, unless this one ends the walk
+  const pages = rowPages(reader, {
+    ...{ chain, after: run.end, last, signal, pageEvents: pace?.pageEvents ?? PAGE },
+    ahead: pace === undefined ? PAGES_AHEAD : 1,
+  });
+  for await (const rows of pages) {
     for (const row of rows) {
       const broken = takeRow(row, run, check);
       if (broken !== undefined) return end({ broken });
@@ -92,7 +79,9 @@ export async function walkChain(
     onProgress?.(run.end);
     if (pace !== undefined) await new Promise((resolve) => setTimeout(resolve, pace.pauseMs));
   }
-  return end({});
+  if (run.end >= last) return end({});
+  if (signal?.aborted === true) return end({ isAborted: true });
+  return end({ broken: missing(run.end + 1, `${last} events`, `${run.end} events`) });
 }
 
 function takeRow(row: AuditRow, run: LeafRun, check: EventCheck): ChainBreak | undefined {
@@ -107,7 +96,7 @@ function takeRow(row: AuditRow, run: LeafRun, check: EventCheck): ChainBreak | u
     if (!(error instanceof EventCheck.Fault)) throw error;
     return { seq, what: error.code, expected: "an event that fits its chain", found: error.message };
   }
-  run.push(leafHash(row.canonical));
+  run.pushHex(check.leafHash(row.canonical));
   return undefined;
 }
 

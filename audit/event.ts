@@ -1,22 +1,35 @@
 /**
- * Audit events of calls in the shape of OCSF 1.8.0 API Activity (class 6003) with the `security_control` profile.
- * Source: https://schema.ocsf.io/1.8.0/classes/api_activity. Neither the sequence number nor the previous hash stands
- * inside: the database gives both under its lock. What OCSF has no name for stands in `unmapped`.
+ * Audit events of calls in the shape of OCSF 1.8.0 API Activity (class 6003) with the profiles `security_control`,
+ * `ai_operation` and, where the agent names a trace, `trace`. Source: https://schema.ocsf.io/1.8.0/classes/api_activity.
+ * Neither the sequence number nor the previous hash stands inside: the database gives both under its lock. What OCSF has
+ * no name for stands in `unmapped`.
  */
 import type { Decision, EndingKind, Principal, ToolAnnotations, ToolCall } from "../core/call.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { PrivateValues } from "../core/record_values.ts";
+import type { TraceContext } from "../core/trace_context.ts";
 import { saltedDigest } from "./digest.ts";
+import { isForeignReason, valueDigest } from "./kept_values.ts";
 
-/** What every event of one process has in common. */
-export interface EventSource {
+/** What every event of one process has in common. A command that serves nothing is no replica. */
+export interface EventOrigin {
   readonly logId: string;
   readonly version: string;
-  readonly replicaId: string;
+  readonly replicaId?: string;
   readonly configDigest: string;
+}
+
+/** The same of a process that serves. */
+export interface EventSource extends EventOrigin {
+  readonly replicaId: string;
 }
 
 const CATEGORY_APPLICATION_ACTIVITY = 6;
 const CLASS_API_ACTIVITY = 6003;
+/** `message_context.ai_role_id`: "a software agent that performs tasks with autonomy or delegated intent". */
+const AI_ROLE_AGENT = 4;
+const CALL_PROFILES = ["ai_operation", "security_control"] as const;
+const TRACED_CALL_PROFILES = [...CALL_PROFILES, "trace"] as const;
 
 /** OCSF activity of a tool: 2 Read, 4 Delete, else 99 Other. */
 function activityOf(annotations: ToolAnnotations | undefined): 2 | 4 | 99 {
@@ -29,7 +42,7 @@ function activityName(activity: 2 | 4 | 99, other: string): string {
 
 /** `metadata` of any event. */
 export function eventMetadata(
-  source: EventSource,
+  source: EventOrigin,
   event: { id: string; tenant: string; code: string; correlation?: string; profiles?: readonly string[] },
 ): JsonObject {
   return {
@@ -44,8 +57,29 @@ export function eventMetadata(
   };
 }
 
+/** A peer by its address; one whose address nobody knows still has to be named. */
+export function sourceEndpoint(ip: string): JsonObject {
+  return ip === "" || ip === "unknown" ? { name: "unknown" } : { ip };
+}
+
+/**
+ * OCSF `trace` of a call. No `span` in it: OCSF wants its start and its end, and of the agent's span nobody here knows them.
+ */
+export function traceObject(trace: TraceContext | undefined): JsonObject | undefined {
+  return trace === undefined ? undefined : { uid: trace.traceId };
+}
+
+/** OCSF `message_context`: which agent asks which upstream. Its model is not told to the gateway: there is no `ai_model`. */
+function messageContext(agent: string, upstream: string): JsonObject {
+  return {
+    ai_role_id: AI_ROLE_AGENT,
+    application: { name: agent },
+    service: { name: upstream },
+  };
+}
+
 /** `unmapped` members that say which process and which settings were in force. */
-export function eventProvenance(source: EventSource, settingsVersion: number): JsonObject {
+export function eventProvenance(source: EventOrigin, settingsVersion: number): JsonObject {
   return { config_digest: source.configDigest, replica: source.replicaId, settings_version: settingsVersion };
 }
 
@@ -75,6 +109,8 @@ export interface DecisionEventInput {
   readonly annotations?: ToolAnnotations | undefined;
   readonly settingsVersion: number;
   readonly salt: Uint8Array;
+  /** What stands beside the event. */
+  readonly values?: PrivateValues | undefined;
 }
 
 /** What a check said, without what no event may hold: a refusal must not go unrecorded because of its wording. */
@@ -107,19 +143,22 @@ export function decisionEvent(source: EventSource, input: DecisionEventInput): J
     disposition_id: outcome.action,
     dst_endpoint: { svc_name: call.upstream },
     message: `${call.method} of "${call.name}" on "${call.upstream}": ${decision.decision}`,
+    message_context: messageContext(principal.agent, call.upstream),
     metadata: eventMetadata(source, {
       id: input.eventId,
       tenant: input.tenant,
       code: "call.decided",
       correlation: call.id,
+      profiles: call.trace === undefined ? CALL_PROFILES : TRACED_CALL_PROFILES,
     }),
     severity_id: outcome.severity,
-    src_endpoint: { ip: call.sourceIp },
+    src_endpoint: sourceEndpoint(call.sourceIp),
     status: outcome.status,
     status_code: recordable(decision.code),
-    status_detail: recordable(decision.reason),
+    status_detail: isForeignReason(decision) ? undefined : recordable(decision.reason),
     status_id: outcome.statusId,
     time: input.timeMs,
+    trace: traceObject(call.trace),
     type_uid: CLASS_API_ACTIVITY * 100 + activity,
     unmapped: decisionMembers(source, input),
   };
@@ -127,7 +166,7 @@ export function decisionEvent(source: EventSource, input: DecisionEventInput): J
 
 function decisionMembers(
   source: EventSource,
-  { call, decision, principal, settingsVersion, salt }: DecisionEventInput,
+  { call, decision, principal, settingsVersion, salt, values }: DecisionEventInput,
 ): JsonObject {
   return {
     arguments: {
@@ -140,12 +179,18 @@ function decisionMembers(
     config_digest: source.configDigest,
     decision: decision.decision,
     delegates: principal.delegates,
+    input_responses: call.inputResponsesDigest === undefined
+      ? undefined
+      : { digest: saltedDigest(salt, call.inputResponsesDigest) },
     jti: principal.jti,
     method: call.method,
     pin: decision.facts.tool?.pin,
     policy_digest: decision.facts.policy?.policy_digest as string | undefined,
+    prompt_digest: values?.prompt === undefined ? undefined : valueDigest(salt, values.prompt),
+    reason_digest: values?.reason === undefined ? undefined : valueDigest(salt, values.reason),
     replica: source.replicaId,
     settings_version: settingsVersion,
+    trace_parent: call.trace?.parentId,
     trail: decision.trail.map(({ check, code, micros, verdict }) => ({ check, code, micros, verdict })),
   };
 }
@@ -160,6 +205,8 @@ export interface OutcomeEventInput {
   readonly operation: string;
   readonly agent: string;
   readonly sourceIp: string;
+  /** `trace` of the decision's event. */
+  readonly trace?: JsonObject | undefined;
   readonly ending: {
     readonly kind: EndingKind;
     readonly code?: string | undefined;
@@ -194,17 +241,20 @@ export function outcomeEvent(source: EventSource, input: OutcomeEventInput): Jso
     disposition_id: 1,
     dst_endpoint: { svc_name: input.upstream },
     message: `"${input.operation}" on "${input.upstream}" ended: ${ending.kind}`,
+    message_context: messageContext(input.agent, input.upstream),
     metadata: eventMetadata(source, {
       id: input.eventId,
       tenant: input.tenant,
       code: "call.ended",
       correlation: input.decisionId,
+      profiles: input.trace === undefined ? CALL_PROFILES : TRACED_CALL_PROFILES,
     }),
     severity_id: ok ? 1 : 2,
-    src_endpoint: { ip: input.sourceIp },
+    src_endpoint: sourceEndpoint(input.sourceIp),
     status_code: ending.code ?? ending.kind,
     status_id: ok ? 1 : ending.kind === "unknown" ? 0 : 2,
     time: input.timeMs,
+    trace: input.trace,
     type_uid: CLASS_API_ACTIVITY * 100 + activity,
     unmapped: {
       config_digest: source.configDigest,

@@ -1,7 +1,7 @@
 /** What must hold for the events of one chain one after the other, besides the tree: chain hash, tenant, outcomes. */
-import { Buffer } from "node:buffer";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import { genesisHash, hex, nextHash } from "./digest.ts";
+import { genesisHash, hex } from "./digest.ts";
+import { EventHasher } from "./event_hasher.ts";
 
 /** Which events are checked. */
 export interface CheckedRange {
@@ -9,6 +9,8 @@ export interface CheckedRange {
   readonly chain: string;
   readonly first: number;
   readonly chain_hash?: { readonly before: string } | undefined;
+  /** Allows before `first` without an outcome so far, where that is known: then no outcome may come from nowhere. */
+  readonly owed?: readonly string[] | undefined;
 }
 
 export type EventFaultCode = "event" | "mixed_chain" | "chain_hash" | "outcome";
@@ -25,17 +27,20 @@ export class EventCheck {
   static readonly Fault = EventFault;
   readonly #range: CheckedRange;
   /** Decision ids of allows without an outcome so far. */
-  readonly #open = new Set<string>();
-  #hash: Uint8Array | undefined;
+  readonly #open: Set<string>;
+  readonly #hasher = new EventHasher();
+  /** Chain hash so far, lower-case hex; absent when events are redacted. */
+  #hash: string | undefined;
   /** What `hashAfter` has computed, so that `take` need not do it again. */
-  #next: { readonly canonical: string; readonly hash: Uint8Array } | undefined;
+  #next: { readonly canonical: string; readonly hash: string } | undefined;
   #redacts = false;
 
   constructor(range: CheckedRange) {
     this.#range = range;
     this.#redacts = range.chain_hash === undefined;
+    this.#open = new Set(range.owed);
     if (range.chain_hash === undefined) return;
-    this.#hash = Buffer.from(range.chain_hash.before, "hex");
+    this.#hash = range.chain_hash.before;
     if (range.first !== 1 || hex(genesisHash(range.log_id, range.chain)) === range.chain_hash.before) return;
     throw new EventFault("chain_hash", "The chain does not begin with its genesis hash", 1);
   }
@@ -52,16 +57,21 @@ export class EventCheck {
 
   /** Lower-case hex of the chain hash after the last event; absent when events are redacted. */
   get hash(): string | undefined {
-    return this.#hash === undefined ? undefined : hex(this.#hash);
+    return this.#hash;
+  }
+
+  /** Lower-case hex of the event's hash as a leaf of the tree. */
+  leafHash(canonical: string): string {
+    return this.#hasher.leafHash(canonical);
   }
 
   /** Lower-case hex of the chain hash that this event would lead to; absent when events are redacted. */
   hashAfter(canonical: string): string | undefined {
     if (this.#hash === undefined) return undefined;
     if (this.#next?.canonical !== canonical) {
-      this.#next = { canonical, hash: nextHash(this.#hash, canonical) };
+      this.#next = { canonical, hash: this.#hasher.chainHash(this.#hash, canonical) };
     }
-    return hex(this.#next.hash);
+    return this.#next.hash;
   }
 
   take(canonical: string, seq: number): void {
@@ -71,8 +81,7 @@ export class EventCheck {
       throw new EventFault("mixed_chain", `Event ${seq} is of another chain or log`, seq);
     }
     if (this.#hash !== undefined) {
-      this.hashAfter(canonical);
-      this.#hash = this.#next?.hash;
+      this.#hash = this.hashAfter(canonical);
       this.#next = undefined;
     }
     this.#takeOutcome(event, metadata, seq);
@@ -94,7 +103,7 @@ export class EventCheck {
     if (metadata.event_code !== "call.ended") return;
     const wasOpen = this.#open.delete(decisionId);
     // Where the range begins later, or events are left out, the allow may stand before it.
-    if (wasOpen || this.#range.first !== 1 || this.#redacts) return;
+    if (wasOpen || (this.#range.first !== 1 && this.#range.owed === undefined) || this.#redacts) return;
     throw new EventFault("outcome", `Event ${seq} is an outcome without an allow, or a second one`, seq);
   }
 }

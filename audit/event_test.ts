@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import type { Decision, Principal, ToolCall } from "../core/call.ts";
 import { canonicalJson } from "../core/canonical_json.ts";
-import { decisionEvent, outcomeEvent } from "./event.ts";
+import type { JsonObject } from "../core/json.ts";
+import { decisionEvent, outcomeEvent, sourceEndpoint, traceObject } from "./event.ts";
 
 const source = { logId: "log", version: "1.2.3", replicaId: "replica", configDigest: "config" };
 const salt = new Uint8Array(32).fill(7);
@@ -11,6 +12,7 @@ const call: ToolCall = {
   ...{ arguments: { z: 1, a: 2 }, argumentsDigest: "ab".repeat(32) },
   ...{ receivedAtMs: 1, deadlineMs: 2, sourceIp: "192.0.2.1" },
 };
+const traced = { ...call, trace: { traceId: "4bf9", parentId: "00f0" } };
 const principal: Principal = {
   ...{ tenant: "acme", agent: "billing", blockIds: ["b0", "b1"], delegates: ["d"], jti: "b0" },
   ...{ issuedAt: 1, expiresAt: 2 },
@@ -51,9 +53,14 @@ Deno.test("decisionEvent() says who asked for what and what was answered", () =>
     api: { operation: "pay_invoice", request: { uid: "decision" }, service: { name: "acme" } },
     dst_endpoint: { svc_name: "acme" },
     message: 'tools/call of "pay_invoice" on "acme": allow',
+    message_context: {
+      ai_role_id: 4,
+      application: { name: "billing" },
+      service: { name: "acme" },
+    },
     metadata: {
       ...{ correlation_uid: "decision", event_code: "call.decided", log_name: "log", tenant_uid: "acme" },
-      ...{ uid: "event", version: "1.8.0", profiles: ["security_control"] },
+      ...{ uid: "event", version: "1.8.0", profiles: ["ai_operation", "security_control"] },
       product: { name: "IntentGate", vendor_name: "IntentGate", version: "1.2.3" },
     },
     src_endpoint: { ip: "192.0.2.1" },
@@ -70,14 +77,24 @@ Deno.test("events of calls stand in canonical order, so that they are written wi
   const events = [
     ...decisions.map((decision) => decisionEvent(source, { ...input, decision })),
     decisionEvent(source, { ...input, decision: allow, annotations: { readOnlyHint: true } }),
+    decisionEvent(source, { ...input, decision: allow, call: traced }),
+    outcomeEvent(source, { ...outcome, ending, trace: traceObject(traced.trace) }),
     outcomeEvent(source, { ...outcome, ending }),
     outcomeEvent(source, { ...outcome, ending: { kind: "unknown", code: "timeout" } }),
   ];
   for (const event of events) assert.equal(JSON.stringify(event), canonicalJson(event));
 });
 
+Deno.test("decisionEvent() holds the digest of the client's answers to an upstream's questions under the salt", () => {
+  const answering = { ...call, inputResponses: { ok: true }, inputResponsesDigest: "ef".repeat(32) };
+  const event = decisionEvent(source, { ...input, call: answering, decision: allow });
+  const digest = createHmac("sha256", salt).update(answering.inputResponsesDigest).digest("hex");
+  assert.deepEqual((event.unmapped as JsonObject).input_responses, { digest });
+  assert.equal(JSON.stringify(event), canonicalJson(event));
+});
+
 Deno.test("decisionEvent() keeps a refusal recordable whatever a check said", () => {
-  const event = decisionEvent(source, { ...input, decision: decisions[1]! });
+  const event = decisionEvent(source, { ...input, decision: { ...decisions[1]!, check: "capability" } });
   assert.equal(event.status_detail, "Not\ufffd covered \ufffd");
 });
 
@@ -89,4 +106,22 @@ Deno.test("outcomeEvent() holds the digest of the result only under the salt", (
     JSON.stringify(members({ ...outcome, ending, salt: undefined })).includes("result_digest"),
     false,
   );
+});
+
+Deno.test("events of a call in a trace name it, and claim the profile only then", () => {
+  const decided = decisionEvent(source, { ...input, decision: allow, call: traced });
+  const profiles = ["ai_operation", "security_control", "trace"];
+  assert.deepEqual([decided.trace, (decided.metadata as JsonObject).profiles], [
+    { uid: "4bf9" },
+    profiles,
+  ]);
+  assert.equal((decided.unmapped as JsonObject).trace_parent, "00f0");
+  const ended = outcomeEvent(source, { ...outcome, ending, trace: { uid: "4bf9" } });
+  assert.deepEqual([ended.trace, (ended.metadata as JsonObject).profiles], [{ uid: "4bf9" }, profiles]);
+  assert.equal(JSON.stringify(outcomeEvent(source, { ...outcome, ending })).includes("trace"), false);
+});
+
+Deno.test("an address that nobody knows is named and not made up", () => {
+  const endpoints = ["2001:db8::1", "unknown", ""].map(sourceEndpoint);
+  assert.deepEqual(endpoints, [{ ip: "2001:db8::1" }, { name: "unknown" }, { name: "unknown" }]);
 });

@@ -44,6 +44,10 @@ export interface SecondPlace {
 export interface LogSignerOptions {
   readonly store: LogStore;
   readonly secondPlace: SecondPlace;
+  /** What a place outside is known to hold against the log's continuation. */
+  readonly heldOutside?: (chain: string, origin: string) => Promise<
+    { readonly code: "rolled_back" | "forked"; readonly size: number } | undefined
+  >;
   /** The log's name, to which the chain is added. */
   readonly logOrigin: string;
   /** Keys that sign, the active one first: more than one while keys change over. */
@@ -55,9 +59,9 @@ export interface LogSignerOptions {
 export interface SignRefusal {
   readonly chain: string;
   /**
-   * `rolled_back`: fewer events than were signed. `forked`: other events than were signed. `tiles_damaged`: the stored tree
-   * does not lead to the last checkpoint. `events_missing`: events are not there that must be. `unreadable`: the second place
-   * holds something that is none of our checkpoints.
+   * `rolled_back`: fewer events than were signed. `forked`: other events than were signed. Of both a place outside may tell.
+   * `tiles_damaged`: the stored tree does not lead to the last checkpoint. `events_missing`: events are not there that must
+   * be. `unreadable`: the second place holds something that is none of our checkpoints.
    */
   readonly code: "rolled_back" | "forked" | "tiles_damaged" | "events_missing" | "unreadable";
   readonly signedSize: number;
@@ -91,6 +95,8 @@ export async function signChain(
   const size = (await store.head(chain))?.seq ?? 0;
   const refused = await refusalBefore(store, chain, { size, last, kept });
   if (refused !== undefined) return refused;
+  const outside = await options.heldOutside?.(chain, origin);
+  if (outside !== undefined) return refusal(chain, outside.code, outside.size, size);
   if (last !== undefined && size === from) return { kind: "unchanged", size };
   const keptSize = kept === "unreadable" ? undefined : kept?.size;
   const collected = await collectLeaves(store, chain, { from, size, keptSize });

@@ -193,3 +193,38 @@ Deno.test("signChain() signs with every key while keys change over, and follows 
   }
   assert.equal(log.checkpoints[1]!.note.split("\u2014").length, 3);
 });
+
+Deno.test("a chain that a place outside holds something against is not signed, until that ends", async () => {
+  const { options, places } = signerOf([newKey()]);
+  const log = logOf(5);
+  let held: { readonly code: "rolled_back" | "forked"; readonly size: number } | undefined;
+  const asked: string[][] = [];
+  const sign = () =>
+    signChain(
+      {
+        ...options(log),
+        heldOutside: (...names) => {
+          asked.push(names);
+          return Promise.resolve(held);
+        },
+      },
+      "acme",
+      log.checkpoints.at(-1),
+    );
+  assert.equal((await sign()).kind, "signed");
+  grow(log, 3);
+  for (const code of ["rolled_back", "forked"] as const) {
+    held = { code, size: 20 };
+    const refusal = { chain: "acme", code, signedSize: 20, size: 8 };
+    assert.deepEqual(await sign(), { kind: "refused", refusal });
+  }
+  const note = log.checkpoints.at(-1)?.note;
+  assert.deepEqual(
+    [log.checkpoints.length, places.get("gateway.example/acme")],
+    [1, note],
+    "nor written anywhere",
+  );
+  held = undefined;
+  assert.equal((await sign()).kind, "signed");
+  assert.deepEqual(asked[0], ["acme", "gateway.example/acme"]);
+});

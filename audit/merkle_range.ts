@@ -2,6 +2,8 @@
  * A run of leaves against the root of the whole tree: what an export of some events needs. The proof holds, from left to
  * right, the roots of those RFC 6962 subtrees, as large as possible, that contain no leaf of the run.
  */
+import { hash } from "node:crypto";
+import { hex } from "./digest.ts";
 import {
   coveringNodes,
   foldRight,
@@ -12,6 +14,8 @@ import {
   splitPoint,
   type TreeNode,
 } from "./merkle_tree.ts";
+
+const HASH_BYTES = 32;
 
 /** A perfect subtree with its hash. */
 export interface HashedNode extends TreeNode {
@@ -25,12 +29,19 @@ export interface HashedNode extends TreeNode {
 export class LeafRun {
   readonly begin: number;
   #end: number;
-  readonly #nodes: HashedNode[];
+  /** Levels and hashes of the subtrees, left to right; lower-case hex, which the runtime makes faster than a buffer. */
+  readonly #levels: number[];
+  readonly #hashes: string[];
+  /** 0x01 ‖ left ‖ right of the node that is made next. */
+  readonly #pair = Uint8Array.of(1, ...new Uint8Array(2 * HASH_BYTES));
+  readonly #left = this.#pair.subarray(1, 1 + HASH_BYTES);
+  readonly #right = this.#pair.subarray(1 + HASH_BYTES);
 
   /** `nodes`: the subtrees of leaves that were already taken, from an earlier run that began at `begin`. */
   constructor(begin: number, nodes: readonly HashedNode[] = []) {
     this.begin = begin;
-    this.#nodes = [...nodes];
+    this.#levels = nodes.map(({ level }) => level);
+    this.#hashes = nodes.map(({ hash }) => hex(hash));
     const last = nodes.at(-1);
     this.#end = last === undefined ? begin : (last.index + 1) * 2 ** last.level;
   }
@@ -41,17 +52,29 @@ export class LeafRun {
   }
 
   get nodes(): readonly HashedNode[] {
-    return this.#nodes;
+    let index = this.#end;
+    const nodes = this.#levels.map((level, at) => ({ level, hash: Uint8Array.fromHex(this.#hashes[at]!) }));
+    return nodes.toReversed().map(({ level, hash }) => {
+      index -= 2 ** level;
+      return { level, index: index / 2 ** level, hash };
+    }).reverse();
   }
 
   push(leaf: Hash): void {
-    let node: HashedNode = { level: 0, index: this.#end, hash: leaf };
-    for (let left = this.#nodes.at(-1); left !== undefined; left = this.#nodes.at(-1)) {
-      if (left.level !== node.level || left.index % 2 !== 0) break;
-      this.#nodes.pop();
-      node = { level: node.level + 1, index: left.index / 2, hash: nodeHash(left.hash, node.hash) };
+    this.pushHex(hex(leaf));
+  }
+
+  /** The same of a leaf in lower-case hex. */
+  pushHex(leaf: string): void {
+    let [level, index, node] = [0, this.#end, leaf];
+    // A right child whose left sibling lies in the run is joined with it.
+    while (index % 2 === 1 && this.#levels.at(-1) === level) {
+      this.#levels.pop();
+      node = this.#nodeHash(this.#hashes.pop()!, node);
+      [level, index] = [level + 1, (index - 1) / 2];
     }
-    this.#nodes.push(node);
+    this.#levels.push(level);
+    this.#hashes.push(node);
     this.#end++;
   }
 
@@ -60,7 +83,13 @@ export class LeafRun {
     if (this.begin !== 0) {
       throw new RangeError(`Expected a run from leaf 0, this one begins at ${this.begin}`);
     }
-    return foldRight(this.#nodes.map(({ hash }) => hash));
+    return foldRight(this.nodes.map(({ hash }) => hash));
+  }
+
+  #nodeHash(left: string, right: string): string {
+    this.#left.setFromHex(left);
+    this.#right.setFromHex(right);
+    return hash("sha256", this.#pair, "hex");
   }
 }
 

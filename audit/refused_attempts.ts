@@ -4,7 +4,9 @@
  */
 import { type AuditEntry, UNVERIFIED_CHAIN } from "../core/audit_entry.ts";
 import type { JsonObject } from "../core/json.ts";
-import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
+import { OPERATOR_ATTEMPT_CODES } from "../core/refusal_codes.ts";
+import { eventMetadata, eventProvenance, type EventSource, sourceEndpoint } from "./event.ts";
+import { failedLoginsEvent } from "./login_event.ts";
 import { canonicalEvent, shortenText } from "./shorten.ts";
 
 export interface RefusedAttempt {
@@ -21,11 +23,13 @@ export interface RefusedAttemptsOptions {
   readonly source: EventSource;
   readonly settingsVersion: () => number;
   readonly newId: () => string;
-  /** Appends one event; a failure puts the counts back for the next flush. */
-  readonly append: (entry: AuditEntry) => Promise<unknown>;
+  /** Appends one event, `recorded`, or keeps it until that is possible; a failure puts the counts back for the next flush. */
+  readonly append: (entry: AuditEntry) => Promise<"recorded" | "kept">;
   readonly onError: (error: unknown) => void;
   /** How long equal refusals are gathered, and how many different ones. */
   readonly windowMs?: number;
+  /** The same while events are kept or fail: it doubles with every flush up to this. */
+  readonly maxWindowMs?: number;
   readonly maxGroups?: number;
 }
 
@@ -45,16 +49,22 @@ export interface RefusedAttempts {
   close(): Promise<void>;
 }
 
+/** Longest time that refusals are gathered while the database is away. */
+const MAX_WINDOW_MS = 30_000;
+
 export function createRefusedAttempts(options: RefusedAttemptsOptions): RefusedAttempts {
-  const { windowMs = 1_000, maxGroups = 100 } = options;
+  const { windowMs = 1_000, maxWindowMs = MAX_WINDOW_MS, maxGroups = 100 } = options;
   let groups = new Map<string, Group>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let appending = 0;
+  let nextWindowMs = windowMs;
 
   // Method and upstream are words of whoever calls: were they in the key, a flood of words would be a flood of events.
   const add = (attempt: RefusedAttempt, count: number, lastMs: number, mixed: boolean) => {
     const exact = JSON.stringify([attempt.code, attempt.sourceIp]);
-    const key = groups.has(exact) || groups.size < maxGroups ? exact : "others";
+    // One event is of one class: those of agents and those of operators never share a group.
+    const others = isLogin(attempt) ? "other logins" : "others";
+    const key = groups.has(exact) || groups.size < maxGroups ? exact : others;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { first: attempt, count, lastMs, mixed });
     else {
@@ -67,16 +77,18 @@ export function createRefusedAttempts(options: RefusedAttemptsOptions): RefusedA
     timer ??= setTimeout(() => {
       timer = undefined;
       flush().catch(options.onError);
-    }, windowMs);
+    }, nextWindowMs);
   };
   const flush = async () => {
     const batch = groups;
     groups = new Map();
     appending += batch.size;
+    let isRecorded = true;
     for (const group of batch.values()) {
       try {
-        await options.append(entryOf(options, group));
+        if (await options.append(entryOf(options, group)) === "kept") isRecorded = false;
       } catch (error) {
+        isRecorded = false;
         add(group.first, group.count, group.lastMs, group.mixed);
         schedule();
         options.onError(error);
@@ -84,6 +96,7 @@ export function createRefusedAttempts(options: RefusedAttemptsOptions): RefusedA
         appending--;
       }
     }
+    nextWindowMs = isRecorded ? windowMs : Math.min(2 * nextWindowMs, Math.max(windowMs, maxWindowMs));
   };
   return {
     record: (attempt) => {
@@ -105,10 +118,25 @@ function isAlike(left: RefusedAttempt, right: RefusedAttempt): boolean {
     left.upstream === right.upstream;
 }
 
+function isLogin({ code }: RefusedAttempt): boolean {
+  return (OPERATOR_ATTEMPT_CODES as readonly string[]).includes(code);
+}
+
 function entryOf(options: RefusedAttemptsOptions, group: Group): AuditEntry {
   const eventId = options.newId();
+  const { first, count, lastMs, mixed } = group;
+  const event = isLogin(first)
+    ? failedLoginsEvent(options.source, {
+      ...{ eventId, settingsVersion: options.settingsVersion(), code: first.code, sourceIp: first.sourceIp },
+      ...{ firstMs: first.timeMs, lastMs, count, mixed },
+    })
+    : attemptsEvent(options, eventId, group);
+  return { chain: UNVERIFIED_CHAIN, eventId, canonical: canonicalEvent(event), conditions: [] };
+}
+
+function attemptsEvent(options: RefusedAttemptsOptions, eventId: string, group: Group): JsonObject {
   const { first, mixed } = group;
-  const event: JsonObject = {
+  return {
     activity_id: 99,
     activity_name: shortenText(first.method, 60),
     category_uid: 6,
@@ -132,8 +160,7 @@ function entryOf(options: RefusedAttemptsOptions, group: Group): AuditEntry {
     }),
     actor: { app_name: "unverified" },
     api: { operation: shortenText(first.method, 60), service: { name: shortenText(first.upstream, 100) } },
-    src_endpoint: { ip: first.sourceIp },
+    src_endpoint: sourceEndpoint(first.sourceIp),
     unmapped: { ...eventProvenance(options.source, options.settingsVersion()), mixed },
   };
-  return { chain: UNVERIFIED_CHAIN, eventId, canonical: canonicalEvent(event), conditions: [] };
 }

@@ -149,6 +149,14 @@ export function parseVerifierKey(line: string): NoteVerifier {
   return { name, keyId, verify: (text, blob) => check(key, text, blob) };
 }
 
+/** Reads the verifier key of a witness, which is of type 0x04 alone; throws `NoteError`. */
+export function parseWitnessKey(line: string): NoteVerifier {
+  const verifier = parseVerifierKey(line);
+  const type = decodeBase64(line.trim().split("+").slice(2).join("+"))?.[0];
+  if (type === COSIGNATURE) return verifier;
+  throw new NoteError(`Expected the verifier key of a witness (type 4), got type ${type}`);
+}
+
 function checkEd25519(key: KeyObject, text: string, blob: Uint8Array): boolean {
   return blob.length === 64 && verify(null, Buffer.from(text, "utf8"), key, blob);
 }

@@ -36,6 +36,11 @@ export interface SweeperOptions {
   /** Called with how many outcomes of a kind were written. */
   readonly onRecorded?: (kind: EndingKind, count: number) => void;
   readonly intervalMs?: number;
+  /**
+   * How long a replica may take to renew its lease once the database is back: until then a lease that ended proves nothing.
+   * Counts from the start and from every sweep that failed.
+   */
+  readonly graceMs?: number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -49,7 +54,8 @@ export interface Sweeper {
 const PAGE = 200;
 
 export function createSweeper(options: SweeperOptions): Sweeper {
-  const { store, append, source, intervalMs = 5_000 } = options;
+  const { store, append, source, intervalMs = 5_000, graceMs = 0 } = options;
+  let doubtedMs = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<unknown> = Promise.resolve();
   let closed = false;
@@ -70,7 +76,8 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   };
   const sweep = async () => {
     let written = await settleOpen(source.replicaId, "not_forwarded", "recorded_late");
-    for (const replicaId of await store.expiredReplicas()) {
+    const expired = await store.expiredReplicas();
+    for (const replicaId of performance.now() - doubtedMs < graceMs ? [] : expired) {
       if (replicaId === source.replicaId) continue;
       written += await settleOpen(replicaId, "unknown", "replica_ended");
       await store.removeReplica(replicaId);
@@ -81,7 +88,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   const loop = () => {
     if (closed) return;
     timer = setTimeout(() => {
-      running = sweep().catch(options.onError).finally(loop);
+      running = sweep().catch((error) => {
+        doubtedMs = performance.now();
+        options.onError(error);
+      }).finally(loop);
     }, intervalMs);
   };
   return {
@@ -115,7 +125,7 @@ function entryOf(options: SweeperOptions, open: OpenDecision, kind: EndingKind, 
 }
 
 /** Who called what, read back from a decision event of ours. */
-function partsOf(event: unknown): { upstream: string; operation: string; agent: string; sourceIp: string } {
+function partsOf(event: unknown) {
   const root = isJsonObject(event) ? event : {};
   const member = (value: unknown): JsonObject => isJsonObject(value) ? value : {};
   const text = (value: unknown): string => typeof value === "string" ? value : "";
@@ -125,5 +135,6 @@ function partsOf(event: unknown): { upstream: string; operation: string; agent: 
     operation: text(api.operation),
     agent: text(member(root.actor).app_uid),
     sourceIp: text(member(root.src_endpoint).ip),
+    trace: isJsonObject(root.trace) ? root.trace : undefined,
   };
 }

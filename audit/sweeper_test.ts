@@ -9,7 +9,7 @@ const event = JSON.stringify({
   src_endpoint: { ip: "10.0.0.1" },
 });
 
-function world(open: Record<string, string[]>, expired: string[], live: string[] = []) {
+function world(open: Record<string, string[]>, expired: string[], live: string[] = [], graceMs = 0) {
   const entries: AuditEntry[] = [];
   const decisions = new Map(Object.entries(open).map(([replica, ids]) => [replica, new Set(ids)]));
   const removed: string[] = [];
@@ -38,7 +38,7 @@ function world(open: Record<string, string[]>, expired: string[], live: string[]
     settingsVersion: () => 1,
     newId: () => `e${++id}`,
     nowMs: () => 5,
-    isLive: (decisionId) => live.includes(decisionId),
+    ...{ isLive: (decisionId) => live.includes(decisionId), graceMs },
     onRecorded: (kind, count) => recorded.push(`${count} ${kind}`),
     onError: (error) => {
       throw error;
@@ -70,4 +70,13 @@ Deno.test("sweep() never treats itself as ended", async () => {
   const { sweeper, entries, removed } = world({ me: ["live"] }, ["me"], ["live"]);
   assert.equal(await sweeper.sweep(), 0);
   assert.deepEqual([entries.length, removed.length], [0, 0]);
+});
+
+Deno.test("sweep() leaves other replicas the time to renew their leases, and its own open decisions none", async () => {
+  const { sweeper, entries, removed } = world({ me: ["mine"], dead: ["d1"] }, ["dead"], [], 60);
+  assert.equal(await sweeper.sweep(), 1);
+  assert.deepEqual([entries.length, removed], [1, []]);
+  await new Promise((resolve) => setTimeout(resolve, 70));
+  assert.equal(await sweeper.sweep(), 1);
+  assert.deepEqual(removed, ["dead"]);
 });

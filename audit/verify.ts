@@ -2,7 +2,6 @@
  * Verifies one chain: recomputes hash chain and Merkle tree from the stored events, and holds them against the database's
  * head, the last signed checkpoint, and the one that the asker expects.
  */
-import type { AuditRow } from "../core/audit_entry.ts";
 import { type ChainBreak, type Pace, walkChain } from "./chain_walk.ts";
 import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
 import { genesisHash, hex } from "./digest.ts";
@@ -10,13 +9,13 @@ import { EventCheck } from "./event_check.ts";
 import type { StoredCheckpoint } from "./log_signer.ts";
 import { LeafRun, resumeRun } from "./merkle_range.ts";
 import { equal, treeRoot } from "./merkle_tree.ts";
+import { PrunedBreak, type PrunedReader, readPruneRecord, walkPruned } from "./pruned_walk.ts";
 import { NoteError, type NoteVerifier } from "./signed_note.ts";
-import { TileError, tileNodes, type TreeStore } from "./tiles.ts";
+import { TileError, tileNodes } from "./tiles.ts";
 
-/** What verification reads; `store/audit_events.ts` and `store/audit_tree.ts` fit. */
-export interface ChainReader extends TreeStore {
+/** What verification reads; `store/audit_events.ts`, `store/audit_tree.ts` and `store/audit_prunes.ts` fit. */
+export interface ChainReader extends PrunedReader {
   head(chain: string): Promise<{ readonly seq: number; readonly hash: string } | undefined>;
-  read(chain: string, afterSeq: number, limit: number): Promise<readonly AuditRow[]>;
   latestCheckpoint(chain: string): Promise<StoredCheckpoint | undefined>;
   /** The newest checkpoint that covers at most `size` events. */
   checkpointUpTo(chain: string, size: number): Promise<StoredCheckpoint | undefined>;
@@ -66,6 +65,8 @@ export interface VerifyReport {
   readonly tail: { readonly events: number; readonly ageSeconds: number };
   /** Allowed calls whose outcome is still to come. */
   readonly open: number;
+  /** The events whose bodies are gone: their hashes were recomputed, and the event `seq` accounts for them. */
+  readonly pruned?: { readonly first: number; readonly last: number; readonly seq: number };
   readonly broken?: ChainBreak;
   /** Why nothing can be said, for `unproven`. */
   readonly reason?: string;
@@ -73,6 +74,11 @@ export interface VerifyReport {
 
 /** About so many events lie between two places where a verification that runs out of time can be taken up. */
 const WAYPOINT_EVENTS = 50_000;
+
+const TIME_IS_UP = "the time limit was reached";
+
+/** A size at which the tree must have this root. */
+type Point = Pick<Checkpoint, "size" | "root">;
 
 const NO_TAIL = { events: 0, ageSeconds: 0 } as const;
 
@@ -87,6 +93,7 @@ class Verification {
   #first = 1;
   #run = new LeafRun(0);
   #check: EventCheck;
+  #pruned: VerifyReport["pruned"];
 
   constructor(reader: ChainReader, order: VerifyOrder) {
     this.#reader = reader;
@@ -111,13 +118,13 @@ class Verification {
         `one of ${(signed as Checkpoint).size}`,
       );
     }
-    const points = [signed, expected, since].filter((point) => point !== undefined) as Checkpoint[];
+    const points: Point[] = [signed, expected, since].filter((point) => point !== undefined) as Checkpoint[];
     const beyond = points.find(({ size }) => size > head.seq);
     if (beyond !== undefined) {
       return this.broken(head.seq + 1, "missing", `${beyond.size} events, as signed`, `${head.seq} events`);
     }
-    const resumed = since === undefined ? undefined : await this.#resume(since as Checkpoint);
-    if (resumed !== undefined) return resumed;
+    const begun = await this.#begin(since as Checkpoint | undefined, points, head.seq);
+    if (begun !== undefined) return begun;
     const waypoints = await this.#waypoints(head.seq);
     if (waypoints instanceof Failed) return waypoints.report(this);
     const walk = await walkChain(
@@ -137,10 +144,9 @@ class Verification {
     }
     if (walk.isAborted) {
       const reached = waypoints.findLast(({ size }) => walk.roots.has(size));
-      const reason = "the time limit was reached";
-      if (reached === undefined) return this.unproven(reason);
+      if (reached === undefined) return this.unproven(TIME_IS_UP);
       const { size, note } = reached;
-      return this.report({ verdict: "unproven", reason, verifiedTo: { size, note } });
+      return this.report({ verdict: "unproven", reason: TIME_IS_UP, verifiedTo: { size, note } });
     }
     if (this.#check.hash !== head.hash) {
       return this.broken(head.seq, "head", this.#check.hash ?? "", head.hash);
@@ -158,6 +164,7 @@ class Verification {
       ...{ chain: this.#order.chain, first: this.#first, events: this.#run.end - this.#first + 1 },
       head: { seq: this.#run.end, hash: this.#check.hash ?? "" },
       ...{ tail: NO_TAIL, open: this.#check.open },
+      ...(this.#pruned === undefined ? {} : { pruned: this.#pruned }),
       ...rest,
     };
   }
@@ -210,6 +217,34 @@ class Verification {
     }
   }
 
+  /** Begins after what was verified before, or after what is pruned; adds the tree that a prune names to `points`. */
+  async #begin(
+    since: Checkpoint | undefined,
+    points: Point[],
+    headSeq: number,
+  ): Promise<VerifyReport | undefined> {
+    const { chain, logId, signal } = this.#order;
+    const of = { chain, log_id: logId, signal };
+    const pruned = await this.#reader.pruned(chain);
+    if (pruned !== undefined && pruned.eventSeq > headSeq) {
+      return this.broken(headSeq + 1, "missing", `the prune ${pruned.eventSeq}`, `${headSeq} events`);
+    }
+    try {
+      const record = pruned && await readPruneRecord(this.#reader, pruned, of);
+      if (pruned !== undefined) this.#pruned = { first: 1, last: pruned.to, seq: pruned.eventSeq };
+      if (record !== undefined) points.push(record.tree);
+      if (since !== undefined && since.size > (record?.to ?? 0)) return await this.#resume(since);
+      if (record === undefined) return undefined;
+      const start = await walkPruned(this.#reader, record, of);
+      if (start === undefined) return this.unproven(TIME_IS_UP);
+      [this.#run, this.#check, this.#first] = [start.run, start.check, record.to + 1];
+      return undefined;
+    } catch (error) {
+      if (error instanceof PrunedBreak) return this.report({ verdict: "broken", broken: error.at });
+      throw error;
+    }
+  }
+
   /** Begins after a checkpoint whose tree is still the stored one. */
   async #resume(since: Checkpoint): Promise<VerifyReport | undefined> {
     const { chain } = this.#order;
@@ -230,6 +265,7 @@ class Verification {
         row === undefined ? "none" : `event ${row.seq}`,
       );
     }
+    if (!/^[0-9a-f]{64}$/.test(row.hash)) return this.broken(since.size, "hash", "32 bytes", row.hash);
     if (!equal(run.root(), since.root)) {
       return this.broken(since.size, "checkpoint", `root ${hex(since.root)}`, `root ${hex(run.root())}`);
     }

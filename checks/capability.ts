@@ -49,6 +49,8 @@ export interface Capability {
    * as expired, revoked or out of scope. Proves who is to blame, not that anything is allowed.
    */
   principalOf(call: ToolCall): Principal | undefined;
+  /** Whether block 0 of the caller's token names the tool itself; `undefined` for facts that are not this check's. */
+  namesExactly(tool: ToolDefinition, facts: Facts): boolean | undefined;
 }
 
 /**
@@ -102,6 +104,10 @@ export function capability(powers: CapabilityPowers): Capability {
       setup: () => ({ run, lists, listsNames }),
     },
     principalOf: (call) => principals.get(call),
+    namesExactly: ({ upstream, name }, facts) => {
+      const token = tokenOf(facts[CAPABILITY]);
+      return token && namesToolExactly(token, upstream, name);
+    },
   };
 }
 

@@ -37,7 +37,7 @@ async function setUp(enforced: readonly string[] = ["max_calls"]) {
     stopped: undefined as "all" | "agent" | undefined,
   };
   const attachments = createCallAttachments();
-  const { definition, principalOf: verifiedPrincipal } = capability({
+  const { definition, principalOf: verifiedPrincipal, namesExactly } = capability({
     attachments,
     keyFor: (kid) => kid === "k1" ? key : undefined,
     audience: () => world.audience,
@@ -72,7 +72,7 @@ async function setUp(enforced: readonly string[] = ["max_calls"]) {
     attachments.attachCredential(call, credential);
     return { call, verdict: await check.run(call, {}, new AbortController().signal) };
   };
-  return { world, check, definition, verifiedPrincipal, mint, present };
+  return { world, check, definition, verifiedPrincipal, namesExactly, mint, present };
 }
 
 function codeOf(verdict: Verdict): string {
@@ -276,4 +276,22 @@ Deno.test("lists() answers by the token behind the very facts that run() returne
   const nothing = [false, false, false, false];
   assert.deepEqual(await check.lists!(tools, { principal: { ...facts } }, signal), nothing);
   assert.deepEqual(await check.lists!(tools, {}, signal), nothing);
+});
+
+Deno.test("namesExactly() answers by block 0 of the token behind the very facts that run() returned", async () => {
+  const { mint, present, namesExactly } = await setUp();
+  const tool = (name: string): ToolDefinition => ({
+    upstream: "acme",
+    name,
+    inputSchema: {},
+    annotations: {},
+  });
+  const { verdict } = await present(await mint({ tools: ["pay", "read_*"] }), {
+    method: "tools/list",
+    name: "",
+  });
+  const facts = { capability: verdict.kind === "pass" ? verdict.facts ?? {} : assert.fail() };
+  assert.deepEqual(["pay", "read_x"].map((name) => namesExactly(tool(name), facts)), [true, false]);
+  assert.equal(namesExactly(tool("pay"), { capability: { ...facts.capability } }), undefined);
+  assert.equal(namesExactly(tool("pay"), {}), undefined);
 });

@@ -1,13 +1,23 @@
 import * as z from "zod";
-import type { Check, CheckDefinition, Facts, ToolCall, Verdict } from "../plugins/contract.ts";
+import type {
+  Check,
+  CheckContext,
+  CheckDefinition,
+  Facts,
+  ToolCall,
+  ToolDefinition,
+  Verdict,
+} from "../plugins/contract.ts";
 import type { PolicyEngine, PolicyResult } from "../policies/engine.ts";
-import { policyInput } from "../policies/input.ts";
+import { type ListedName, listingInput, policyInput } from "../policies/input.ts";
 
 /** What the policy check is lent: the policy in force, read anew for every call. */
 export interface PolicyPowers {
   readonly engine: () => PolicyEngine;
   /** SHA-256 of the policy's Wasm, lower-case hex. */
   readonly policyDigest: () => string;
+  /** What a call of the tool would have in `facts.capability.named_exactly`. */
+  readonly namedExactly?: (tool: ToolDefinition, facts: Facts) => boolean | undefined;
 }
 
 /** The name under which refusals and configuration know this check. */
@@ -20,8 +30,37 @@ export function policy(powers: PolicyPowers): CheckDefinition<Record<string, nev
     contract: 1,
     options: z.strictObject({}),
     requires: ["principal"],
-    setup: (): Check => ({ run: (call, facts) => askPolicy(powers, call, facts) }),
+    setup: (_options, context): Check => ({
+      run: (call, facts) => askPolicy(powers, call, facts),
+      lists: (tools, facts) =>
+        tools.map((tool) => {
+          const { upstream, name } = tool;
+          const namedExactly = powers.namedExactly?.(tool, facts);
+          return mayList(powers, context, facts, {
+            upstream,
+            method: "tools/call",
+            name,
+            tool,
+            namedExactly,
+          });
+        }),
+      listsNames: ({ upstream, method, names }, facts) =>
+        names.map((name) => mayList(powers, context, facts, { upstream, method, name })),
+      listsVersion: powers.policyDigest,
+    }),
   };
+}
+
+/** Whoever cannot be asked about hides nothing else: a fault is this name's own. */
+function mayList(powers: PolicyPowers, context: CheckContext, facts: Facts, listed: ListedName): boolean {
+  try {
+    return powers.engine().mayList(listingInput(listed, facts, context.nowMs()));
+  } catch (error) {
+    const { upstream, method } = listed;
+    const said = error instanceof Error ? error.message : String(error);
+    context.log("warn", "A policy cannot say what may be listed", { upstream, method, error: said });
+    return false;
+  }
 }
 
 function askPolicy(powers: PolicyPowers, call: ToolCall, facts: Facts): Verdict {

@@ -72,11 +72,15 @@ export class AdminClient {
   }
 
   /** Reads a file; its body comes as it is taken, however long that is. */
-  async file(path: string, query: Asked["query"] = {}): Promise<Response> {
+  async file(
+    path: string,
+    query: Asked["query"] = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Response> {
     const aborter = new AbortController();
     const timer = setTimeout(() => aborter.abort(new DOMException("no answer", "TimeoutError")), TIMEOUT_MS);
     try {
-      const response = await this.#send("GET", path, { query }, {}, aborter.signal);
+      const response = await this.#send("GET", path, { query }, headers, aborter.signal);
       if (response.ok && !/json/.test(response.headers.get("content-type") ?? "")) return response;
       const answer = { response, text: await response.text(), base: this.#base, tokenFrom: this.#tokenFrom };
       readAnswer(response.ok ? { ...answer, text: "" } : answer); // throws
@@ -93,9 +97,10 @@ export class AdminClient {
     method: "POST" | "PATCH" | "PUT" | "DELETE",
     path: string,
     body?: JsonObject,
+    timeoutMs = TIMEOUT_MS,
   ): Promise<JsonObject> {
     const key = { "idempotency-key": `"${crypto.randomUUID()}"` };
-    return await this.#ask(method, path, body === undefined ? {} : { body }, key);
+    return await this.#ask(method, path, body === undefined ? { timeoutMs } : { body, timeoutMs }, key);
   }
 
   /** The rows of a listing, page by page, up to a limit; `member` names what holds them in the answer. */

@@ -2,13 +2,17 @@ import type { UpstreamConfig } from "../core/config.ts";
 import { type AnswerSeal, createAnswerSeal } from "../admin/answer_seal.ts";
 import { adminApp } from "../admin/app.ts";
 import { createAttemptThrottle } from "../admin/attempt_throttle.ts";
-import { auditRoutes } from "../admin/audit.ts";
+import { type AuditLog, auditRoutes } from "../admin/audit.ts";
+import { auditActionRoutes } from "../admin/audit_actions.ts";
+import { auditPlaceRoutes } from "../admin/audit_places.ts";
+import { auditSearchRoutes } from "../admin/audit_search.ts";
+import { auditStreamRoutes } from "../admin/audit_stream.ts";
 import type { AttemptRefusal } from "../admin/authentication.ts";
 import { documentRoutes } from "../admin/document.ts";
 import type { AdminApp, AdminEnvironment } from "../admin/environment.ts";
 import type { IdempotencyStore } from "../admin/idempotency.ts";
 import { killSwitchRoutes, type KillSwitchStore } from "../admin/kill_switches.ts";
-import { operatorDigest } from "../admin/operator.ts";
+import { type OperatorCredentials, operatorDigest, operatorOf } from "../admin/operator.ts";
 import { operatorRoutes, type OperatorStore } from "../admin/operators.ts";
 import { revocationRoutes } from "../admin/revocations.ts";
 import type { AdminRoute } from "../admin/route.ts";
@@ -23,7 +27,10 @@ import type { Configuration } from "./configuration.ts";
 import type { AuditParts } from "./audit_parts.ts";
 import type { GatewayParts } from "./gateway_parts.ts";
 import type { LogParts } from "./log_parts.ts";
+import { witnessKeysOf } from "./place_parts.ts";
+import { auditActionStore } from "./audit_action_parts.ts";
 import { newId, randomBytes } from "./random.ts";
+import type { SearchParts } from "./search_parts.ts";
 import type { StoreParts } from "./store_parts.ts";
 import type { ResolvedUpstreams } from "./upstreams.ts";
 import { VERSION } from "./version.ts";
@@ -35,6 +42,7 @@ export interface AdminPartsOptions {
   readonly parts: GatewayParts;
   readonly audit: AuditParts;
   readonly logs: LogParts;
+  readonly search: SearchParts;
   readonly operatorToken: string;
   readonly upstreams: ResolvedUpstreams;
   readonly sourceIpOf: (request: Request) => string;
@@ -52,14 +60,22 @@ export async function buildAdmin(options: AdminPartsOptions): Promise<AdminApp> 
     appendIn: (tx, entries) => store.audit.appendIn(tx, entries),
     tenantExists: (tenant) => store.db.deadline(store.tenants.exists(tenant)),
   };
+  const credentials: OperatorCredentials = {
+    rootDigest: operatorDigest(options.operatorToken),
+    find: (tokenSha256) => store.db.deadline(store.operators.find(tokenSha256)),
+  };
   return adminApp({
-    credentials: {
-      rootDigest: operatorDigest(options.operatorToken),
-      find: (tokenSha256) => store.db.deadline(store.operators.find(tokenSha256)),
-    },
+    credentials,
     ...{ sourceIpOf: options.sourceIpOf, onRefused: recordAttempts(options.audit) },
     throttle: createAttemptThrottle({ nowMs: () => performance.now() }),
-    routes: buildRoutes(environment, options),
+    routes: [
+      ...buildRoutes(environment, options),
+      ...auditSearchRoutes(environment, options.search.search),
+      ...auditStreamRoutes(environment, {
+        ...options.search.following,
+        identify: (authorization) => operatorOf(credentials, authorization),
+      }),
+    ],
     onError: (error) => options.log("error", "An admin request met a fault", { error: errorText(error) }),
   });
 }
@@ -80,10 +96,13 @@ function buildRoutes(environment: AdminEnvironment, options: AdminPartsOptions):
       insert: (tx, revocation) => store.revocationRows.insert(tx, revocation),
       blocks: (tenant, after, limit) => store.db.deadline(store.revocationRows.blocks(tenant, after, limit)),
     }),
-    ...auditRoutes(environment, {
-      ...{ reader: store.chain, originOf: options.logs.originOf, verifierKeys: options.logs.verifierKeys },
-      witnessKeys: () => [],
-      sign: (chain) => options.logs.signing.signNow(chain).catch(() => {}), // told by its own round
+    ...auditRoutes(environment, auditLog(options)),
+    ...auditActionRoutes(environment, auditLog(options), auditActionStore(store)),
+    ...auditPlaceRoutes(environment, {
+      configured: config.checkpoint_places,
+      signedSize: async (chain) => (await store.chain.latestCheckpoint(chain))?.size,
+      states: (chain) => store.db.deadline(store.checkpointPlaces.states(chain)),
+      signedAfter: (chain, size) => store.db.deadline(store.checkpointPlaces.signedAfter(chain, size)),
     }),
     ...operatorRoutes(environment, operatorStore(store)),
     ...killSwitchRoutes(environment, killSwitchStore(store, upstreams)),
@@ -100,6 +119,14 @@ function buildRoutes(environment: AdminEnvironment, options: AdminPartsOptions):
     ),
     ...documentRoutes(VERSION),
   ];
+}
+
+function auditLog({ store, logs, configuration }: AdminPartsOptions): AuditLog {
+  return {
+    ...{ reader: store.chain, originOf: logs.originOf, verifierKeys: logs.verifierKeys },
+    witnessKeys: () => witnessKeysOf(configuration),
+    sign: (chain) => logs.signing.signNow(chain).catch(() => {}), // told by its own round
+  };
 }
 
 /** Where an upstream is: the program alone for one that is started, because its arguments may be secret. */

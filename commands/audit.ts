@@ -24,7 +24,7 @@ export const auditList = command({
     {
       does: "what was blocked, and why",
       line: "intentgate audit list --tenant acme --limit 10000 --json | jq '.events[].event | " +
-        'select(.unmapped.decision == "block") | .status_detail\'',
+        'select(.unmapped.decision == "block") | .status_code\'',
     },
   ],
   routes: ["GET /audit/events"],
@@ -68,14 +68,14 @@ export const auditShow = command({
 });
 
 /** One line per event; see docs/reference/audit.md for the members. */
-function eventRow({ seq, event }: JsonObject): readonly string[] {
+export function eventRow({ seq, event, reason }: JsonObject): readonly string[] {
   const who = at(event, "actor", "user", "name") ?? at(event, "actor", "app_name");
   const code = at(event, "metadata", "event_code");
-  return [String(seq), dateText(at(event, "time"), "ms"), word(code), word(who), whatOf(event)];
+  return [String(seq), dateText(at(event, "time"), "ms"), word(code), word(who), whatOf(event, reason)];
 }
 
 /** A change says what was changed and why; a call what was decided, or how it ended, and about what. */
-function whatOf(event: JsonValue | undefined): string {
+function whatOf(event: JsonValue | undefined, reason: JsonValue | undefined): string {
   const entity = at(event, "entity");
   const parts = entity === undefined
     ? [
@@ -84,7 +84,7 @@ function whatOf(event: JsonValue | undefined): string {
       at(event, "status_code"),
       at(event, "count") === undefined ? undefined : `(${word(at(event, "count"))} times)`,
     ]
-    : [at(entity, "type"), at(entity, "uid"), at(event, "comment")];
+    : [at(entity, "type"), at(entity, "uid"), reason];
   // An outcome is its own status code.
   return [...new Set(parts.map(word))].filter((part) => part !== "" && part !== "/").join(" ");
 }

@@ -68,7 +68,7 @@ function restOf(query: ExportQuery, { manifest, lastSeq }: ArrivedExport): Expor
 }
 
 function requireSame(manifest: Manifest, query: ExportQuery, part: string): void {
-  const { tenant, first, last, since_size: since, ...filters } = query;
+  const { tenant, first, last, since_size: since, cosigned: _cosigned, ...filters } = query;
   const asked = Object.entries(filters).filter(([, value]) => value !== undefined)
     .map(([name, value]) => [name, String(value)] as const);
   const had = Object.entries(manifest.filter ?? {});

@@ -2,6 +2,7 @@
 import { type ExportReport, verifyExport } from "../audit/export/verify_export.ts";
 import { AdminClient, CONNECTION_OPTIONS } from "./admin_client.ts";
 import { downloadExport } from "./audit_download.ts";
+import { EVENT_OPTIONS, eventQuery } from "./event_options.ts";
 import { exitCodeOf, KEY_OPTIONS, pathOf, readInputFile, readKeys, TENANT } from "./auditor_options.ts";
 import { sizeOfNote } from "./audit_verify.ts";
 import { command, type ExitCode, type OptionDeclarations, type Terminal, UsageError } from "./command.ts";
@@ -9,24 +10,7 @@ import { command, type ExitCode, type OptionDeclarations, type Terminal, UsageEr
 const FILTERS = {
   first: { kind: "number", value: "SEQ", help: "The first event." },
   last: { kind: "number", value: "SEQ", help: "The last event; without it, the last there is." },
-  agent: { kind: "text", value: "NAME", help: "Only events of this agent." },
-  upstream: {
-    kind: "text",
-    value: "NAME",
-    help: "Only events about this tool server.",
-    suggests: "upstream",
-  },
-  tool: { kind: "text", value: "NAME", help: "Only events about this tool." },
-  decision: {
-    ...{ kind: "choice", value: "DECISION", choices: ["allow", "block", "escalate"] },
-    help: "Only these decisions.",
-  },
-  from: {
-    kind: "text",
-    value: "TIME",
-    help: "Only events from this time on, like 2027-01-01 or 2027-01-01T08:00Z.",
-  },
-  to: { kind: "text", value: "TIME", help: "Only events before this time." },
+  ...EVENT_OPTIONS,
 } as const satisfies OptionDeclarations;
 
 const OUTPUT = {
@@ -73,7 +57,14 @@ export const auditExport = command({
     const knowledge = knowledgeOf({ ...options, tenant }, note);
     const client = await AdminClient.open(terminal, options.url);
     const arrived = await downloadExport(client, terminal, pathOf(terminal, output), {
-      ...{ tenant, ...queryOf(options), since_size: note === undefined ? undefined : sizeOfNote(note) },
+      ...{
+        tenant,
+        first: options.first,
+        last: options.last,
+        ...eventQuery(options),
+        since_size: note === undefined ? undefined : sizeOfNote(note),
+      },
+      cosigned: options.witnesses === 0 ? undefined : options.witnesses,
     });
     if (options.unchecked) {
       terminal.print(
@@ -102,7 +93,12 @@ export const auditTable = command({
   run: async ({ options }, terminal) => {
     const { tenant, output } = options;
     const client = await AdminClient.open(terminal, options.url);
-    const { body } = await client.file("/audit/events.csv", { tenant, ...queryOf(options) });
+    const { body } = await client.file("/audit/events.csv", {
+      tenant,
+      first: options.first,
+      last: options.last,
+      ...eventQuery(options),
+    });
     const file = await Deno.open(pathOf(terminal, output), { write: true, createNew: true }).catch(
       (cause) => {
         throw new UsageError(`Cannot make the file "${output}"`, { cause });
@@ -175,11 +171,12 @@ async function verifyFile(
 function printReport(terminal: Terminal, json: boolean, report: ExportReport): ExitCode {
   if (json) terminal.print(JSON.stringify(report));
   else {
-    const { verdict, code, detail, chain, first, last, size, redacted, open, cosigners } = report;
+    const { verdict, code, detail, chain, first, last, size, redacted, open, cosigners, pruned } = report;
     const of = chain === undefined ? "The export" : `The export of events ${first} to ${last} of "${chain}"`;
     const more = [
       ...(size === undefined ? [] : [`under a checkpoint of size ${size}`]),
       ...(redacted === 0 ? [] : [`${redacted} events redacted`]),
+      ...(pruned === undefined ? [] : [`the events up to ${pruned.last} pruned, see event ${pruned.seq}`]),
       ...(open === 0 ? [] : [`${open} calls whose outcome comes later`]),
       ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.join(", ")}`]),
     ].join(", ");
@@ -190,28 +187,4 @@ function printReport(terminal: Terminal, json: boolean, report: ExportReport): E
     );
   }
   return exitCodeOf(report.verdict);
-}
-
-function queryOf(
-  { first, last, agent, upstream, tool, decision, from, to }:
-    & {
-      readonly [Name in "first" | "last"]: number | undefined;
-    }
-    & { readonly [Name in "agent" | "upstream" | "tool" | "decision" | "from" | "to"]: string | undefined },
-) {
-  return {
-    ...{ first, last, agent, upstream, tool, decision },
-    from_time: from === undefined ? undefined : secondsOf(from, "from"),
-    to_time: to === undefined ? undefined : secondsOf(to, "to"),
-  };
-}
-
-/** Epoch seconds of a date, or of a time with its zone. */
-function secondsOf(text: string, option: string): number {
-  const isKnown = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d))?$/.test(text);
-  const ms = isKnown ? Date.parse(text) : Number.NaN;
-  if (Number.isFinite(ms) && ms >= 0) return Math.floor(ms / 1000);
-  throw new UsageError(
-    `--${option} expects a time like 2027-01-01 or 2027-01-01T08:00Z, found "${text.slice(0, 40)}"`,
-  );
 }

@@ -1,7 +1,14 @@
 /** Commands that get what an auditor keeps or checks alone: keys, checkpoints and proofs. */
 import { verifyLogProof } from "../audit/log_proof.ts";
 import { AdminClient, CONNECTION_OPTIONS } from "./admin_client.ts";
-import { exitCodeOf, KEY_OPTIONS, readInputFile, readKeys, TENANT } from "./auditor_options.ts";
+import {
+  COSIGNED_OPTION,
+  exitCodeOf,
+  KEY_OPTIONS,
+  readInputFile,
+  readKeys,
+  TENANT,
+} from "./auditor_options.ts";
 import { command, UsageError } from "./command.ts";
 
 export const auditKey = command({
@@ -30,7 +37,7 @@ export const auditCheckpoint = command({
     "Whoever keeps it outside can prove later that nothing before it was changed: see --expected of audit verify and " +
     "--checkpoint of audit verify-export.",
   ],
-  options: { tenant: TENANT, url: CONNECTION_OPTIONS.url },
+  options: { tenant: TENANT, ...COSIGNED_OPTION, url: CONNECTION_OPTIONS.url },
   examples: [{
     does: "keep it for the next quarter",
     line: "intentgate audit checkpoint --tenant acme > acme-2027-q1.checkpoint",
@@ -38,7 +45,8 @@ export const auditCheckpoint = command({
   routes: ["GET /audit/log/{chain}/checkpoint"],
   run: async ({ options }, terminal) => {
     const client = await AdminClient.open(terminal, options.url);
-    terminal.print(await client.text(`/audit/log/${encodeURIComponent(options.tenant)}/checkpoint`));
+    const path = `/audit/log/${encodeURIComponent(options.tenant)}/checkpoint`;
+    terminal.print(await client.text(path, { cosigned: options.cosigned }));
     return 0;
   },
 });
@@ -50,7 +58,7 @@ export const auditProof = command({
     "A C2SP tlog-proof, with the event itself in it: a file that audit verify-proof checks without any gateway.",
   ],
   args: [{ name: "seq", help: "The event, by the number that audit list prints." }],
-  options: { tenant: TENANT, url: CONNECTION_OPTIONS.url },
+  options: { tenant: TENANT, ...COSIGNED_OPTION, url: CONNECTION_OPTIONS.url },
   examples: [{
     does: "hand over one event",
     line: "intentgate audit proof 17 --tenant acme > event-17.tlog-proof",
@@ -60,8 +68,9 @@ export const auditProof = command({
     if (!/^[1-9]\d{0,14}$/.test(text)) {
       throw new UsageError(`Expected the number of an event, found "${text.slice(0, 40)}"`);
     }
+    const { tenant, cosigned } = options;
     const client = await AdminClient.open(terminal, options.url);
-    terminal.print(await client.text("/audit/proof", { tenant: options.tenant, seq: text }));
+    terminal.print(await client.text("/audit/proof", { tenant, cosigned, seq: text }));
     return 0;
   },
 });

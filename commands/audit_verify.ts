@@ -156,8 +156,11 @@ function verdictText(report: JsonObject): string {
   if (verdict === "verified") {
     const { hash } = isJsonObject(head) ? head : {};
     const signed = isJsonObject(checkpoint) ? `, signed up to event ${checkpoint.size}` : "";
+    const gone = isJsonObject(report.pruned)
+      ? `, up to event ${report.pruned.last} pruned (see event ${report.pruned.seq})`
+      : "";
     const unsigned = isJsonObject(tail) && tail.events !== 0 ? `, ${tail.events} not signed yet` : "";
-    return `${of} is verified: ${events} events, head ${hash}${signed}${unsigned}`;
+    return `${of} is verified: ${events} events, head ${hash}${signed}${unsigned}${gone}`;
   }
   if (verdict === "broken" && isJsonObject(broken)) {
     const { seq, what, expected, found } = broken;

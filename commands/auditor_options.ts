@@ -25,6 +25,14 @@ export const KEY_OPTIONS = {
   },
 } as const satisfies OptionDeclarations;
 
+/** Which checkpoint is asked for. */
+export const COSIGNED_OPTION = {
+  cosigned: {
+    ...{ kind: "number", value: "N", default: "0" },
+    help: "Not the newest checkpoint, but the newest that so many witnesses have cosigned.",
+  },
+} as const satisfies OptionDeclarations;
+
 /** What a checked thing turned out to be. */
 export type Verdict = "verified" | "broken" | "unproven";
 

@@ -1,3 +1,4 @@
+import type { TreeStore } from "../audit/tiles.ts";
 import { parseCheckpointKeys } from "./checkpoint_keys.ts";
 import type { ExitCode, Terminal } from "./command.ts";
 import { loadConfiguration } from "./configuration.ts";
@@ -6,6 +7,7 @@ import { checkPipeline } from "./checks_parts.ts";
 import type { Hardening } from "../store/database_role.ts";
 import { parseListen } from "./listener.ts";
 import { parseKeyRing } from "../core/key_ring.ts";
+import { buildPlaces } from "./place_parts.ts";
 
 /** Prints what would run, or throws with everything that is wrong. */
 export async function checkConfiguration(
@@ -19,6 +21,7 @@ export async function checkConfiguration(
   if (configuration.keyRingText !== undefined) parseKeyRing(configuration.keyRingText);
   const { checkpointKeysText } = configuration;
   if (checkpointKeysText !== undefined) parseCheckpointKeys(checkpointKeysText, "INTENTGATE_CHECKPOINT_KEYS");
+  buildPlaces(configuration, { tree: NO_TREE, verifiersOf: () => [] });
   await checkPipeline(config);
   const database = configuration.databaseUrl === undefined ? "embedded" : maskUrl(configuration.databaseUrl);
   const { migrationUrl } = configuration;
@@ -36,6 +39,12 @@ const HARDENING: Readonly<Record<Hardening, string>> = {
   embedded: "embedded",
   owner: "owner: one role, unless another one has migrated; see DATABASE_MIGRATION_URL",
   separated: "separated: the role that serves only reads and calls functions",
+};
+
+/** Nothing is pushed here. */
+const NO_TREE: TreeStore = {
+  fullTile: () => Promise.resolve(undefined),
+  ...{ tileRoots: () => Promise.resolve([]), entries: () => Promise.resolve([]) },
 };
 
 /** A database URL without its password. */
@@ -67,6 +76,7 @@ function text(shown: {
     const { url, command } = upstream;
     return `  ${name.padEnd(16)} ${url ?? `program "${command}"`}${secret === "" ? "" : ` (${secret})`}`;
   });
+  const places = config.checkpoint_places.map(({ name, type }) => `  ${name.padEnd(16)} ${type}`);
   return [
     `Configuration is valid (digest ${shown.digest.slice(0, 12)})`,
     `  file             ${shown.file ?? "none"}`,
@@ -81,5 +91,6 @@ function text(shown: {
     ...(upstreams.length > 0
       ? upstreams
       : ["  acme             the demo server, because none is configured"]),
+    ...(places.length === 0 ? [] : ["Checkpoint places", ...places]),
   ].join("\n");
 }

@@ -82,7 +82,7 @@ function builtInChecks(
   });
   return new Map<string, CheckDefinition>([
     [CAPABILITY, first.definition],
-    [POLICY, policy({ engine: () => engine, policyDigest: () => digest })],
+    [POLICY, policy({ engine: () => engine, policyDigest: () => digest, namedExactly: first.namesExactly })],
     [BUDGET, budget({ attachments })],
   ]);
 }

@@ -1,8 +1,12 @@
 /** Every command of the program, by subject, in the order in which help shows them. */
 import { auditList, auditShow } from "./audit.ts";
+import { auditConfirm, auditErase, auditPending, auditPrune } from "./audit_actions.ts";
 import { auditExport, auditTable, auditVerifyExport } from "./audit_export.ts";
 import { auditCheckpoint, auditKey, auditProof, auditVerifyProof } from "./audit_log.ts";
+import { auditPlaces } from "./audit_places.ts";
+import { auditValues } from "./audit_values.ts";
 import { auditVerify } from "./audit_verify.ts";
+import { auditSearch, auditTail } from "./audit_search.ts";
 import type { Command, Subject } from "./command.ts";
 import { completion } from "./completion.ts";
 import { keysActivate, keysAdd, keysList, keysRetire } from "./key_commands.ts";
@@ -25,13 +29,20 @@ export const SUBJECTS: readonly Subject[] = [
   },
   { title: "Stop calls at once", commands: [killEngage, killRelease, killList] },
   { title: "Tools of the upstreams", commands: [toolsList, toolsShow, toolsApprove, toolsBlock] },
-  { title: "Audit record", commands: [auditList, auditShow, auditTable, auditVerify] },
+  {
+    title: "Audit record",
+    commands: [auditList, auditShow, auditSearch, auditTail, auditTable, auditVerify],
+  },
   {
     title: "Audit record as evidence",
     commands: [
       ...[auditExport, auditVerifyExport, auditProof, auditVerifyProof],
-      ...[auditCheckpoint, auditKey],
+      ...[auditCheckpoint, auditKey, auditPlaces],
     ],
+  },
+  {
+    title: "Values beside the audit record, and what may leave it",
+    commands: [auditValues, auditPrune, auditErase, auditPending, auditConfirm],
   },
   {
     title: "Tenants and tool servers",

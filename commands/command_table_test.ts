@@ -52,6 +52,7 @@ async function fileAnswers(): Promise<Readonly<Record<string, BodyInit>>> {
     "/audit/export": new Uint8Array(await archiveOf(log)),
     "/audit/events.csv": "seq\r\n",
     "/checkpoint": log.checkpoint(1),
+    "/audit/stream": Array.from({ length: 10 }, (_, at) => `id: ${at + 1}\ndata: {}\n\n`).join(""),
     "/audit/proof": "c2sp.org/tlog-proof@v1\n",
   };
 }

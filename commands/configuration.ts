@@ -3,10 +3,12 @@ import { createHash } from "node:crypto";
 import { parse as parseYaml } from "yaml";
 import type * as z from "zod";
 import { canonicalJson } from "../core/canonical_json.ts";
+import { CHECKPOINT_PLACE_MEMBERS } from "../core/checkpoint_places.ts";
 import { type Config, configSchema } from "../core/config.ts";
 import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { nearest } from "../core/nearest.ts";
+import { type PlaceSecrets, resolvePlaceSecrets } from "./place_secrets.ts";
 import { readSecret, resolveSource } from "./secrets.ts";
 import { resolveUpstreamSecrets, type UpstreamSecrets } from "./upstream_secrets.ts";
 
@@ -33,6 +35,8 @@ export interface Configuration {
   readonly upstreamHeaders: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** What else an upstream is reached with, resolved. */
   readonly upstreamSecrets: ReadonlyMap<string, UpstreamSecrets>;
+  /** What checkpoint places are reached with, resolved. */
+  readonly placeSecrets: PlaceSecrets;
 }
 
 /** Variables that are no members of the file. */
@@ -50,7 +54,7 @@ const OTHER_VARIABLES = [
 
 /** Members that a variable can set: those that are one text or one number. */
 const SCALARS = Object.keys(configSchema.shape).filter((name) =>
-  !["upstreams", "pipeline", "allowed_hosts"].includes(name)
+  !["upstreams", "pipeline", "allowed_hosts", "checkpoint_places"].includes(name)
 );
 
 /** Reads and checks the whole configuration. Throws one `GatewayError` (`config_invalid`) that lists every problem. */
@@ -79,6 +83,7 @@ export async function loadConfiguration(surroundings: Surroundings): Promise<Con
     checkpointKeysText: await readSecret(surroundings, "INTENTGATE_CHECKPOINT_KEYS"),
     upstreamHeaders: await resolveHeaders(parsed.data, surroundings),
     upstreamSecrets: await resolveUpstreamSecrets(parsed.data, surroundings),
+    placeSecrets: await resolvePlaceSecrets(parsed.data.checkpoint_places, surroundings),
   };
 }
 
@@ -145,6 +150,7 @@ function withoutUserInfo(text: string): string {
 function knownMembers(path: readonly PropertyKey[]): readonly string[] {
   if (path.length === 0) return Object.keys(configSchema.shape);
   if (path[0] === "pipeline") return ["check", "options"];
+  if (path[0] === "checkpoint_places") return CHECKPOINT_PLACE_MEMBERS;
   const upstream = Object.keys(configSchema.shape.upstreams.unwrap().valueType.shape);
   return [...upstream, ...[
     "file",

@@ -1,5 +1,6 @@
 /** The listeners: what is behind them, and how they close without losing a call. */
 import type { KeyRing } from "../core/key_ring.ts";
+import type { McpFront } from "../mcp/front.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { buildAdmin } from "./admin_parts.ts";
@@ -14,10 +15,12 @@ import type { LogParts } from "./log_parts.ts";
 import { buildMcpFront } from "./mcp_parts.ts";
 import { readGauges } from "./metric_gauges.ts";
 import { buildToolPins } from "./pin_parts.ts";
+import { reachUpstreams } from "./reached_upstreams.ts";
 import type { RecordWatch } from "./record_watch.ts";
 import type { ReplicaLease } from "./replica_lease.ts";
+import type { SearchParts } from "./search_parts.ts";
 import type { StoreParts } from "./store_parts.ts";
-import { withinMs } from "./undo.ts";
+import { type Undo, withinMs } from "./undo.ts";
 import type { ResolvedUpstreams } from "./upstreams.ts";
 
 const MAX_SHOWN_SWITCHES = 100;
@@ -33,9 +36,11 @@ export interface Parts {
   readonly audit: AuditParts;
   readonly gateway: GatewayParts;
   readonly logs: LogParts;
+  readonly search: SearchParts;
   readonly watch: RecordWatch;
   readonly lease: ReplicaLease;
   readonly log: Log;
+  readonly undo: Undo;
 }
 
 /** Opens the listeners: one for everybody, or with `adminAddress` one for agents and one for operators. */
@@ -48,18 +53,12 @@ export async function openDoors(
   const sourceIps = new WeakMap<Request, string>();
   const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
   const state = { draining: false };
-  const pins = buildToolPins({
-    store,
-    source: audit.source,
-    upstreams: parts.upstreams.configs,
-    metrics,
-    log,
-  });
-  const front = await buildMcpFront({ ...parts, parts: gateway, address, pins });
+  const front = await openFront(parts, address);
   gateway.revocations.onRestricted(() => void front.recheckStreams()); // whose token no longer counts loses them
+  announceOtherLists(store, gateway, front);
   const connections = buildConnectionParts(parts.configuration.config, metrics, log);
   metrics.setGauges(() =>
-    readGauges({ store, audit, gateway, watch: parts.watch, lease, front, connections })
+    readGauges({ store, audit, gateway, search: parts.search, watch: parts.watch, lease, front, connections })
   );
   const apps = httpApps({
     ...{ sourceIpOf, probes: probesOf(store, gateway, lease, state) },
@@ -89,6 +88,7 @@ export async function openDoors(
       state.draining = true;
       const closing = server.shutdown();
       front.closeStreams();
+      parts.search.streams.close();
       await drainCalls(parts);
       await withinMs(1_000, closing);
       if (adminServer !== undefined) await withinMs(1_000, adminServer.shutdown());
@@ -97,10 +97,36 @@ export async function openDoors(
   };
 }
 
+/** What callers may list changes with the checks' own versions, which follow the settings. */
+function announceOtherLists(store: StoreParts, { gateway }: GatewayParts, front: McpFront): void {
+  let announced = gateway.listsVersion();
+  store.settings.onChange(() => {
+    const version = gateway.listsVersion();
+    if (version === announced) return;
+    announced = version;
+    front.announceLists();
+  });
+}
+
+/** The agents' side, and how upstreams are reached from there. */
+async function openFront(parts: Parts, address: ListenAddress): Promise<McpFront> {
+  const { store, audit, gateway, metrics, log } = parts;
+  const pins = buildToolPins({
+    ...{ store, metrics, log, source: audit.source },
+    upstreams: parts.upstreams.configs,
+  });
+  const reached = await reachUpstreams({ ...parts, replicaId: audit.source.replicaId });
+  parts.undo.add(() => reached.close());
+  const front = await buildMcpFront({ ...parts, parts: gateway, address, pins, reached });
+  reached.onToolsChanged((upstream) => front.catalogue.reread(upstream));
+  return front;
+}
+
 /** Lets calls in flight end and writes what is still to be written, as far as the database takes it. */
 async function drainCalls({ configuration: { config }, audit, gateway }: Parts): Promise<void> {
   await gateway.gateway.drain(config.drain_timeout_ms);
   await audit.refusedAttempts.close();
+  await withinMs(config.database_timeout_ms, audit.late.replay());
   await withinMs(config.database_timeout_ms, audit.appender.idle());
   audit.outcomes.close();
 }

@@ -1,6 +1,7 @@
 /** The one Hono app: MCP for agents, the admin API for operators, health and metrics for the platform. */
 import { Hono } from "hono";
 import type { AdminApp } from "../admin/environment.ts";
+import { ALL_UPSTREAMS } from "../core/call.ts";
 import type { JsonObject } from "../core/json.ts";
 import { METADATA_PATH } from "../mcp/protected_resource.ts";
 
@@ -32,9 +33,16 @@ export function httpApps(
   // First, and without middleware: every call passes here.
   agents.all("/mcp/:upstream", (context) => {
     const request = context.req.raw;
-    return options.mcp(request, context.req.param("upstream"), options.sourceIpOf(request));
+    const name = context.req.param("upstream");
+    // The name of all upstreams is none that a path can give.
+    return options.mcp(request, name === ALL_UPSTREAMS ? "-" : name, options.sourceIpOf(request));
+  });
+  agents.all("/mcp", (context) => {
+    const request = context.req.raw;
+    return options.mcp(request, ALL_UPSTREAMS, options.sourceIpOf(request));
   });
   agents.get(METADATA_PATH, (context) => options.describe(context.req.raw, ""));
+  agents.get(`${METADATA_PATH}/mcp`, (context) => options.describe(context.req.raw, "/mcp"));
   agents.get(`${METADATA_PATH}/mcp/:upstream`, (context) => {
     const request = context.req.raw;
     return options.describe(request, new URL(request.url).pathname.slice(METADATA_PATH.length));

@@ -1,4 +1,5 @@
 /** Joins keys, store and second place into what signs the chains' checkpoints. */
+import { Buffer } from "node:buffer";
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { originOf } from "../audit/checkpoint.ts";
 import type { LogSignerOptions } from "../audit/log_signer.ts";
@@ -9,15 +10,20 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import type { AuditParts } from "./audit_parts.ts";
 import { readCheckpointKeys } from "./checkpoint_keys.ts";
 import type { Configuration } from "./configuration.ts";
+import { buildPlaceParts, type PlaceParts } from "./place_parts.ts";
 import { newId } from "./random.ts";
 import { fileSecondPlace } from "./second_place.ts";
 import type { StoreParts } from "./store_parts.ts";
 
 export interface LogParts {
   readonly signing: LogSigning;
+  /** Where checkpoints are pushed. */
+  readonly places: PlaceParts;
   originOf(chain: string): string;
   /** Verifier keys of a log, the active one first, as lines. */
   verifierKeys(origin: string): readonly string[];
+  /** The public halves of the keys themselves in the same order, 32 bytes each in base64. */
+  readonly publicKeys: readonly string[];
 }
 
 export interface LogPartsOptions {
@@ -35,6 +41,11 @@ export async function buildLogParts(options: LogPartsOptions): Promise<LogParts>
   for (const key of keys) await store.db.deadline(store.auditTree.addPublicKey(rawPublicKey(key)));
   const logOrigin = config.log_origin ?? `intentgate/${store.logId}`;
   const verifierKeys = (origin: string) => keys.map((key) => formatVerifierKey(origin, key));
+  const verifiersOf = (origin: string) => verifierKeys(origin).map(parseVerifierKey);
+  const places = buildPlaceParts({
+    ...{ configuration: options.configuration, store, logOrigin, verifiersOf },
+    ...{ replicaId: audit.source.replicaId, metrics: options.metrics, log },
+  });
   const signer: LogSignerOptions = {
     store: {
       ...store.chain,
@@ -44,9 +55,10 @@ export async function buildLogParts(options: LogPartsOptions): Promise<LogParts>
         store.db.deadline(store.auditTree.addCheckpoint(chain, checkpoint)),
     },
     secondPlace: fileSecondPlace(`${config.data_dir}/checkpoints`),
+    heldOutside: places.heldOutside,
     logOrigin,
     signersOf: (origin) => keys.map((key) => ed25519Signer(origin, key)),
-    verifiersOf: (origin) => verifierKeys(origin).map(parseVerifierKey),
+    verifiersOf,
   };
   const signing = createLogSigning({
     ...{ signer, source: audit.source, newId, nowMs: () => Date.now() },
@@ -54,14 +66,15 @@ export async function buildLogParts(options: LogPartsOptions): Promise<LogParts>
     heartbeatMs: config.heartbeat_seconds * 1000,
     settingsVersion: () => store.settings.version(),
     append: (entry) => audit.appender.append(entry).done,
-    onSigned: () => {},
+    onSigned: () => places.wake(),
     onRefused: ({ chain, code, signedSize, size }) => {
       options.metrics.checkpointRefusal(code);
       log("error", "A checkpoint was not signed", { chain, code, signed_size: signedSize, size });
     },
     onError: (chain, error) => log("error", "Cannot sign a checkpoint", { chain, error: errorText(error) }),
   });
-  return { signing, originOf: (chain) => originOf(logOrigin, chain), verifierKeys };
+  const publicKeys = keys.map((key) => Buffer.from(rawPublicKey(key)).toString("base64"));
+  return { signing, places, originOf: (chain) => originOf(logOrigin, chain), verifierKeys, publicKeys };
 }
 
 function rawPublicKey(key: KeyObject): Uint8Array {

@@ -1,23 +1,20 @@
 /** Joins the MCP front with the gateway and the configured upstreams. */
-import type { UpstreamConfig } from "../core/config.ts";
-import { GatewayError } from "../core/errors.ts";
 import { deriveSealKeys, type KeyRing } from "../core/key_ring.ts";
 import { createMcpFront, type McpFront } from "../mcp/front.ts";
 import type { ToolPins } from "../mcp/tool_pins.ts";
-import type { ResolvedUpstream } from "../mcp/upstream_connection.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Configuration } from "./configuration.ts";
 import type { GatewayParts } from "./gateway_parts.ts";
 import { newId } from "./random.ts";
 import type { ListenAddress } from "./listener.ts";
-import type { ResolvedUpstreams } from "./upstreams.ts";
+import type { ReachedUpstreams } from "./reached_upstreams.ts";
 
 export interface McpPartsOptions {
   readonly configuration: Configuration;
   readonly ring: KeyRing;
   readonly parts: GatewayParts;
-  readonly upstreams: ResolvedUpstreams;
+  readonly reached: ReachedUpstreams;
   readonly pins: ToolPins;
   readonly address: ListenAddress;
   readonly metrics: Metrics;
@@ -28,7 +25,8 @@ export interface McpPartsOptions {
 export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront> {
   const { configuration: { config }, parts, log } = options;
   return createMcpFront({
-    upstreams: resolved(options.upstreams),
+    upstreams: options.reached.upstreams,
+    aggregate: options.reached.aggregate,
     pins: options.pins,
     gateway: parts.gateway,
     sessionKeys: await deriveSealKeys(options.ring, "session"),
@@ -54,24 +52,6 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront>
       log("warn", "An upstream did not answer", { upstream, error: errorText(error) }),
     onFault: (error) => log("error", "The MCP front met a fault", { error: errorText(error) }),
   });
-}
-
-function resolved(upstreams: ResolvedUpstreams): ReadonlyMap<string, ResolvedUpstream> {
-  return new Map(
-    [...upstreams.configs].map(([name, config]) => [
-      name,
-      { ...config, name, url: servedUrl(name, config), headers: upstreams.headers.get(name) ?? {} },
-    ]),
-  );
-}
-
-/** The front reaches what speaks Streamable HTTP with fixed headers; anything else must not look as if it were served. */
-function servedUrl(name: string, { url, credentials, transport }: UpstreamConfig): string {
-  const { oauth, tools, tenants } = credentials;
-  const isPlain = oauth === undefined && Object.keys(tools).length + Object.keys(tenants).length === 0;
-  if (url !== undefined && transport !== "sse" && isPlain) return url;
-  const what = url === undefined || transport === "sse" ? "transports stdio and sse" : '"credentials"';
-  throw new GatewayError("config_invalid", `Cannot serve upstream "${name}": the front has no ${what} yet`);
 }
 
 function hostRules({ configuration: { config }, address }: McpPartsOptions) {

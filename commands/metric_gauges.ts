@@ -7,12 +7,14 @@ import type { ConnectionParts } from "./connection_parts.ts";
 import type { GatewayParts } from "./gateway_parts.ts";
 import type { RecordWatch } from "./record_watch.ts";
 import type { ReplicaLease } from "./replica_lease.ts";
+import type { SearchParts } from "./search_parts.ts";
 import type { StoreParts } from "./store_parts.ts";
 
 export interface GaugedParts {
   readonly store: StoreParts;
   readonly audit: AuditParts;
   readonly gateway: GatewayParts;
+  readonly search: SearchParts;
   readonly watch: RecordWatch;
   readonly lease: ReplicaLease;
   readonly front: McpFront;
@@ -21,11 +23,12 @@ export interface GaugedParts {
 
 /** Reads all of them at once. */
 export function readGauges(
-  { store, audit, gateway, watch, lease, front, connections }: GaugedParts,
+  { store, audit, gateway, search, watch, lease, front, connections }: GaugedParts,
 ): MetricGauges {
   return {
     auditQueue: audit.appender.queued(),
     refusedAttemptsQueue: audit.refusedAttempts.waiting(),
+    ...lateOf(audit),
     callsInFlight: gateway.gateway.inFlight(),
     openStreams: front.openStreams(),
     ...requestsOf(front),
@@ -33,10 +36,16 @@ export function readGauges(
     revocationAgeSeconds: gateway.revocations.ageMs() / 1000,
     killSwitchesEngaged: gateway.revocations.engagedSwitches().length,
     ...watch.gauges(),
+    ...search.gauges(),
     leaseRemainingSeconds: lease.remainingMs() / 1000,
     settingsVersion: store.settings.version(),
     ...processUsage(),
   };
+}
+
+function lateOf({ late }: AuditParts) {
+  const { records, bytes } = late.waiting();
+  return { lateRecords: records, lateRecordBytes: bytes };
 }
 
 function requestsOf(front: McpFront) {

@@ -8,6 +8,7 @@ import type { PinModes, PinPlan } from "../core/tool_pin.ts";
 import { createToolPins, type PinStore, type ToolPins } from "../mcp/tool_pins.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { followSettings } from "./follow_settings.ts";
 import { newId } from "./random.ts";
 import type { StoreParts } from "./store_parts.ts";
 
@@ -31,12 +32,9 @@ export function buildToolPins(options: PinPartsOptions): ToolPins {
         error: errorText(error),
       }),
   });
-  store.settings.onChange(async () => {
-    try {
-      await pins.refresh();
-    } catch (error) {
-      log("error", "Cannot read the pins of tools", { error: errorText(error) });
-    }
+  followSettings(store.settings, {
+    read: () => pins.refresh(),
+    onError: (error) => log("error", "Cannot read the pins of tools", { error: errorText(error) }),
   });
   return pins;
 }

@@ -14,8 +14,11 @@ import { openDoors } from "./doors.ts";
 import { parseListen } from "./listener.ts";
 import { buildLogParts } from "./log_parts.ts";
 import { checkKeys } from "./key_check.ts";
+import { openLateRecordFolder } from "./late_record_parts.ts";
 import { newReplicaId } from "./random.ts";
 import { holdLease, type ReplicaLease } from "./replica_lease.ts";
+import { recordStart } from "./start_record.ts";
+import { buildSearchParts } from "./search_parts.ts";
 import { buildStoreParts, openConfigured, type StoreParts } from "./store_parts.ts";
 import { watchRecord } from "./record_watch.ts";
 import type { Undo } from "./undo.ts";
@@ -61,7 +64,9 @@ export async function startProcess(
   const { store, upstreams, hasDemo } = await openStore(configuration, metrics, log, undo);
   const ring = await checkKeys(store, ringFile, log);
   const source = { logId: store.logId, version: VERSION, replicaId, configDigest: configuration.digest };
-  const audit = buildAuditParts({ store, source, metrics, log });
+  const lateFolder = await openLateRecordFolder(configuration, ring);
+  const audit = buildAuditParts({ store, source, lateFolder, metrics, log });
+  undo.add(() => audit.late.close());
   const gateway = await buildGatewayParts({
     ...{ configuration, ring, store, audit, metrics, log, upstreams: upstreams.access },
   });
@@ -71,11 +76,17 @@ export async function startProcess(
   const logs = await buildLogParts({ configuration, store, audit, metrics, log });
   logs.signing.start();
   undo.add(() => logs.signing.close());
+  logs.places.start();
+  undo.add(() => logs.places.close());
+  undo.add(await recordStart({ store, audit, ring, logs }));
+  const search = buildSearchParts({ store, replicaId, metrics, log });
+  search.indexer.start();
+  undo.add(() => search.indexer.close());
   const watch = watchRecord({ configuration, store, logs, log });
   undo.add(() => watch.close());
   const parts = {
     ...{ configuration, ring, operatorToken, store, upstreams, metrics },
-    ...{ audit, gateway, logs, watch, lease, log },
+    ...{ audit, gateway, logs, search, watch, lease, log, undo },
   };
   const doors = await openDoors(parts, address, adminAddress);
   logStart(log, configuration, source, doors.listening, store.db.kind);
@@ -116,7 +127,7 @@ async function openStore(configuration: Configuration, metrics: Metrics, log: Lo
   return { store, upstreams: resolveUpstreams(configuration, demo), hasDemo: demo !== undefined };
 }
 
-/** Takes the replica's lease, reads the revocations, and writes outcomes that ended processes left open. */
+/** Takes the replica's lease, reads the revocations, and writes what ended processes left: late records, open outcomes. */
 async function startBackground(
   store: StoreParts,
   audit: AuditParts,
@@ -137,6 +148,7 @@ async function startBackground(
   undo.add(() => store.settings.close());
   await gateway.revocations.start();
   undo.add(() => gateway.revocations.close());
+  await audit.late.start(); // before the sweep: what became of a call is known better there
   await audit.sweeper.sweep();
   audit.sweeper.start();
   undo.add(() => audit.sweeper.close());

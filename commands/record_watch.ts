@@ -12,7 +12,11 @@ const COUNT_INTERVAL_MS = 30_000;
 export interface RecordWatch {
   gauges(): Pick<
     MetricGauges,
-    "auditVerifiedAt" | "auditBrokenChains" | "auditUnsignedEvents" | "auditUnsignedAgeSeconds"
+    | "auditVerifiedAt"
+    | "auditBrokenChains"
+    | "auditUnsignedEvents"
+    | "auditUnsignedAgeSeconds"
+    | "placeLagSeconds"
   >;
   close(): Promise<void>;
 }
@@ -48,6 +52,7 @@ export function watchRecord(
       auditBrokenChains: verify.broken(),
       auditUnsignedEvents: unsigned.events,
       auditUnsignedAgeSeconds: unsigned.ageSeconds,
+      placeLagSeconds: logs.places.lagSeconds(),
     }),
     close: async () => {
       clearInterval(timer);

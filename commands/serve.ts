@@ -1,5 +1,6 @@
 /** `intentgate serve`: the composition root. Starts the parts in order, serves until told to stop, drains. */
-import { createLog, errorText, type LogLevel } from "../telemetry/log.ts";
+import { isStrayRejection } from "../store/stray_rejection.ts";
+import { createLog, errorText, type Log, type LogLevel } from "../telemetry/log.ts";
 import { type ExitCode, type Terminal, UsageError } from "./command.ts";
 import { type RunningProcess, startProcess } from "./process.ts";
 import { Undo } from "./undo.ts";
@@ -17,6 +18,7 @@ export async function runGateway(
   });
   const undo = new Undo();
   undo.add(close);
+  undo.add(outliveStrayRejections(log));
   const onStopError = (error: unknown) => log("error", "Cannot stop a part", { error: errorText(error) });
   try {
     const running = await startProcess(terminal, log, undo);
@@ -27,6 +29,17 @@ export async function runGateway(
     await undo.run(onStopError);
     throw error;
   }
+}
+
+/** A rejection of the database driver's own must not end the process; any other one that nobody waits for is a bug and does. */
+function outliveStrayRejections(log: Log): () => void {
+  const onRejection = (event: PromiseRejectionEvent) => {
+    if (!isStrayRejection(event.reason)) return;
+    event.preventDefault();
+    log("warn", "A database connection broke while it was opened", { error: errorText(event.reason) });
+  };
+  globalThis.addEventListener("unhandledrejection", onRejection);
+  return () => globalThis.removeEventListener("unhandledrejection", onRejection);
 }
 
 /** How long everything but the calls in flight may take to stop. */

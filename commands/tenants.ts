@@ -1,7 +1,8 @@
 /** Commands that make tenants and change their settings. */
 import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { RECORD_VALUES } from "../core/record_values.ts";
 import { AdminClient, CONNECTION_OPTIONS, LIMIT_OPTION, sayMore } from "./admin_client.ts";
-import { command } from "./command.ts";
+import { command, UsageError } from "./command.ts";
 import { dateText, printMembers, printRows } from "./rows.ts";
 
 const PATH = "/tenants";
@@ -74,6 +75,14 @@ export const tenantShow = command({
   },
 });
 
+const SETTINGS = [
+  "description",
+  "no-description",
+  "retention-days",
+  "no-retention",
+  "record-values",
+] as const;
+
 export const tenantSet = command({
   name: "tenant set",
   summary: "Change the settings of a tenant",
@@ -81,6 +90,16 @@ export const tenantSet = command({
   options: {
     description: DESCRIPTION,
     "no-description": { kind: "flag", help: "Take the description away." },
+    "retention-days": {
+      ...{ kind: "number", value: "N" },
+      help: "Keep events at least so many days; two operators may prune older ones.",
+    },
+    "no-retention": { kind: "flag", help: "Keep events for ever." },
+    "record-values": {
+      ...{ kind: "choice", value: "WHAT", choices: RECORD_VALUES },
+      help:
+        "What of calls is kept beside their audit events, where audit values shows it and audit erase erases it.",
+    },
     version: {
       ...{ kind: "number", value: "N" },
       help:
@@ -88,8 +107,12 @@ export const tenantSet = command({
     },
     ...CONNECTION_OPTIONS,
   },
-  groups: [{ rule: "exactly one", options: ["description", "no-description"] }],
+  groups: [
+    { rule: "at least one", options: SETTINGS },
+  ],
   examples: [
+    { does: "keep the arguments of calls", line: "intentgate tenant set acme --record-values arguments" },
+    { does: "keep events for two years", line: "intentgate tenant set acme --retention-days 730" },
     { does: "describe a tenant", line: "intentgate tenant set acme --description 'Acme Ltd, Oslo'" },
     {
       does: "only if nobody changed it meanwhile",
@@ -101,16 +124,30 @@ export const tenantSet = command({
     const client = await AdminClient.open(terminal, options.url);
     const path = pathOf(name);
     const version = options.version ?? (await client.get(path)).version ?? 0;
-    const answer = await client.write("PATCH", path, {
-      version,
-      settings: { description: options.description ?? null },
-    });
+    const settings = Object.fromEntries([
+      ...changed("description", options.description, options["no-description"] && "no-description"),
+      ...changed("record_values", options["record-values"], false),
+      ...changed("retention_days", options["retention-days"], options["no-retention"] && "no-retention"),
+    ]);
+    const answer = await client.write("PATCH", path, { version, settings });
     terminal.print(
       options.json ? JSON.stringify(answer) : `Tenant ${answer.name} is at version ${answer.version}`,
     );
     return 0;
   },
 });
+
+/** A setting that is given, or taken away; nothing when it stays. */
+function changed(
+  setting: string,
+  value: string | number | undefined,
+  takenAway: string | false,
+): [string, string | number | null][] {
+  if (value !== undefined && takenAway !== false) {
+    throw new UsageError(`Expected a value for "${setting}" or --${takenAway}, found both`);
+  }
+  return value === undefined ? takenAway === false ? [] : [[setting, null]] : [[setting, value]];
+}
 
 function pathOf(name: string): string {
   return `${PATH}/${encodeURIComponent(name)}`;

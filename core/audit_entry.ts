@@ -1,3 +1,5 @@
+import type { PrivateValues } from "./record_values.ts";
+
 /**
  * What the append function of the audit chain does in the same transaction as the event: all conditions of an event
  * hold, or the event is dropped and reported as `conflict`. New kinds are added here and in the SQL function
@@ -20,7 +22,9 @@ export type AppendCondition =
     readonly expires_at: number;
   }
   /** Give back one counted call: proven not to have been forwarded. */
-  | { readonly kind: "return_call"; readonly block_id: string };
+  | { readonly kind: "return_call"; readonly block_id: string }
+  /** No event with this id is in a chain: an attempt that is made again, in doubt about the first. */
+  | { readonly kind: "not_recorded"; readonly event_id: string };
 
 /** One event on its way into a chain. */
 export interface AuditEntry {
@@ -32,6 +36,8 @@ export interface AuditEntry {
   readonly canonical: string;
   /** 32 random bytes under which digests inside the event were made; kept beside the event, erasable. */
   readonly salt?: Uint8Array;
+  /** Texts that the event has digests of, kept beside it and erasable like the salt. */
+  readonly values?: PrivateValues;
   readonly conditions: readonly AppendCondition[];
 }
 

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from "./json.ts";
 import type { ToolChecks } from "./tool_checks.ts";
 import type { ToolPin } from "./tool_pin.ts";
+import type { TraceContext } from "./trace_context.ts";
 
 /**
  * One governed MCP request, frozen before the first check sees it.
@@ -19,6 +20,8 @@ export interface ToolCall {
   readonly arguments: JsonObject;
   /** What the client answers to questions that the upstream asked before (`input_required`); absent when it answers none. */
   readonly inputResponses?: JsonObject;
+  /** Canonical digest of `inputResponses`, like that of the arguments; there whenever they are. */
+  readonly inputResponsesDigest?: string;
   /** Canonical digest of the arguments: SHA-256 over RFC 8785, lower-case hex. Never enters an event unsalted. */
   readonly argumentsDigest: string;
   /** What the agent says about its prompt and memory, from `params._meta`; absent when it says nothing. */
@@ -29,7 +32,15 @@ export interface ToolCall {
   readonly deadlineMs: number;
   /** The peer's IP address as the listener saw it. */
   readonly sourceIp: string;
+  /** The distributed trace that the agent says the call belongs to; absent when it says nothing that can be read. */
+  readonly trace?: TraceContext;
 }
+
+/**
+ * The upstream of a request that is for all of them, at the aggregate endpoint: listings and what only carries a session.
+ * No upstream can be named so, and no call names a tool of it.
+ */
+export const ALL_UPSTREAMS = "*";
 
 /** The hints of MCP `ToolAnnotations`; claims of the upstream, not facts. */
 export interface ToolAnnotations {
@@ -58,7 +69,8 @@ export interface ToolDefinition {
 /** Prompts or resources of one upstream, by what a call would name. */
 export interface NamedItems {
   readonly upstream: string;
-  readonly method: "prompts/get" | "resources/read";
+  /** `prompts/get` or `resources/read` where a list is made; where a call is decided on, its own method. */
+  readonly method: string;
   readonly names: readonly string[];
 }
 

@@ -3,6 +3,7 @@
  * Reading files and the environment is `commands/configuration.ts`; this module only says what the words mean.
  */
 import * as z from "zod";
+import { checkpointPlaces } from "./checkpoint_places.ts";
 import { secretHeaders, transportMembers, transportProblems } from "./upstream_transport.ts";
 
 /** Names of tenants: RFC 1035 labels, lower case. */
@@ -21,7 +22,8 @@ export const upstreamName = z.string()
 
 const pinMode = z.enum(["observe", "quarantine", "allow"]).default("quarantine");
 
-const upstream = z.strictObject({
+/** One tool server. */
+export const upstreamSchema = z.strictObject({
   ...transportMembers,
   tenants: z.array(z.union([z.literal("*"), tenantName])).min(1).default(["*"])
     .describe('Tenants that may use it; "*" is every tenant.'),
@@ -61,7 +63,7 @@ const upstream = z.strictObject({
     context.addIssue({ code: "custom", message, path: [member] });
   }
 });
-export type UpstreamConfig = z.infer<typeof upstream>;
+export type UpstreamConfig = z.infer<typeof upstreamSchema>;
 
 const stage = z.strictObject({
   check: z.string().min(1).describe("Name of a check."),
@@ -75,7 +77,9 @@ export const configSchema = z.strictObject({
     "A second listener for the admin API, /metrics and /readyz; the first then serves only /mcp and /healthz.",
   ),
   data_dir: z.string().min(1).default("./.intentgate")
-    .describe("Folder of the generated keys, the operator token and the embedded database."),
+    .describe(
+      "Folder of the generated keys, the operator token, the embedded database, and of records that wait for the database.",
+    ),
   public_url: z.url({ protocol: /^https?$/ }).optional()
     .describe("URL under which agents reach the gateway; default: from the listener."),
   authorization_servers: z.array(z.url({ protocol: /^https?$/ })).default([])
@@ -95,6 +99,10 @@ export const configSchema = z.strictObject({
     .describe("Deadline of all checks and of the decision's record together."),
   database_timeout_ms: z.int().min(10).max(600_000).default(3_000)
     .describe("Deadline of one query on the path of a call."),
+  late_records_max_bytes: z.int().min(1024 * 1024).max(16 * 1024 ** 3).default(64 * 1024 * 1024)
+    .describe(
+      "Records that may wait in the data folder while the database is away; more are lost, and the chain says how many.",
+    ),
   max_connections: z.int().min(16).max(1_000_000).default(4_096)
     .describe(
       "Connections at once; beyond it, or beyond half of the files the process may open, unused ones are ended.",
@@ -116,11 +124,16 @@ export const configSchema = z.strictObject({
     ),
   checkpoint_interval_seconds: z.int().min(1).max(86_400).default(10)
     .describe("How often a checkpoint is signed for chains with new events."),
+  checkpoint_places: checkpointPlaces.default([])
+    .describe(
+      "Where signed checkpoints are pushed, outside the operator's reach: witnesses, S3, webhooks, files; see " +
+        "[checkpoint_places.md](checkpoint_places.md).",
+    ),
   verify_interval_seconds: z.int().min(60).max(30 * 86_400).default(21_600)
     .describe("How often all audit chains are verified in the background."),
   heartbeat_seconds: z.int().min(60).max(30 * 86_400).default(86_400)
     .describe("After this time without any event, a chain gets one that says so."),
-  upstreams: z.record(upstreamName, upstream).optional()
+  upstreams: z.record(upstreamName, upstreamSchema).optional()
     .describe('Tool servers by name. Without any, the demo upstream "acme" is started.'),
   pipeline: z.array(stage).min(1)
     .default([{ check: "capability", options: {} }, { check: "policy", options: {} }, {

@@ -11,6 +11,7 @@ export const GATEWAY_ERRORS = {
   data_folder_locked: "Another process uses the data folder",
   key_unusable: "A key file or key variable cannot be used",
   audit_unavailable: "The decision could not be recorded",
+  late_records_unusable: "A file of late records in the data folder cannot be used",
   audit_event_invalid: "An audit event cannot be canonicalised",
   revocations_stale: "The revocation feed has not been read recently enough",
   check_failed: "A check threw, timed out or answered with something that is no verdict",

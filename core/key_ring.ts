@@ -11,7 +11,7 @@ const KID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/;
 const INFO_LABEL = "intentgate-key-v1";
 
 /** What derived keys are for; one key never serves two purposes. */
-export const KEY_PURPOSES = ["token", "session", "idempotency", "fingerprint"] as const;
+export const KEY_PURPOSES = ["token", "session", "idempotency", "late_records", "fingerprint"] as const;
 export type KeyPurpose = typeof KEY_PURPOSES[number];
 
 /** Master keys by key id; new tokens are made under the active one, all of them verify. */

@@ -24,12 +24,16 @@ export const secretHeaders = z.record(headerName, secretSource);
 
 const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
+/** Whether a URL is one of this machine. */
+export function isLoopback(url: string): boolean {
+  return URL.canParse(url) && LOOPBACK.includes(new URL(url).hostname);
+}
+
 /** A client of an authorization server: RFC 6749, section 4.4. */
 const oauthClient = z.strictObject({
   token_url: z.url({ protocol: /^https?$/ })
     .refine(
-      (url) =>
-        !URL.canParse(url) || new URL(url).protocol === "https:" || LOOPBACK.includes(new URL(url).hostname),
+      (url) => !URL.canParse(url) || new URL(url).protocol === "https:" || isLoopback(url),
       "a token URL begins with https:// unless it is on this machine",
     )
     .describe("Token endpoint of the authorization server."),

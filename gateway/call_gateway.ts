@@ -1,21 +1,28 @@
 /** One call from arrival to answer: decide → record → forward → settle. */
 import type { RefusedAttempts } from "../audit/refused_attempts.ts";
-import { findArgumentCaseVariant } from "../core/argument_names.ts";
 import type { CallAttachments, ConditionRefusal } from "../core/attachments.ts";
-import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
+import {
+  ALL_UPSTREAMS,
+  type Decision,
+  type Principal,
+  type ToolCall,
+  type ToolDefinition,
+} from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { principalOf } from "../core/principal.ts";
-import { type SchemaAnswer, violationsText } from "../core/tool_checks.ts";
+import { toolFact } from "../core/tool_fact.ts";
+import type { SchemaAnswer } from "../core/tool_checks.ts";
 import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer } from "../mcp/port.ts";
 import type { Stage } from "../plugins/loading.ts";
+import { judgeArguments } from "./arguments.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts";
-import { listNames, listTools } from "./listing.ts";
 import type { Recorder } from "./recorder.ts";
-import { fault, faultDecision, notAvailable, type Refused, refused } from "./refusal.ts";
+import { fault, faultDecision, hiddenBy, notAvailable, type Refused, refused } from "./refusal.ts";
 import { addFact, EMPTY_RUN, endRun, type OnStage, type Run, type RunOptions, runStages } from "./runner.ts";
-import { toolFact } from "./tool_fact.ts";
 import { mayUseUpstream, type Snapshot } from "./snapshot.ts";
+import { type Seen, seeTool, type ToolSight } from "./tool_sight.ts";
+import { listsVersion, Visibility } from "./visibility.ts";
 
 export interface CallGatewayOptions {
   readonly snapshot: () => Snapshot;
@@ -38,6 +45,8 @@ export interface RunningGateway extends CallGateway {
   /** Refuses new calls, waits for those in flight, and records `unknown` for what has not ended by then. */
   drain(timeoutMs: number): Promise<void>;
   inFlight(): number;
+  /** Changes whenever the checks may list other things than before for somebody, settings apart. */
+  listsVersion(): string;
 }
 
 /** A run whose principal stage has passed. */
@@ -55,12 +64,15 @@ export function createCallGateway(options: CallGatewayOptions): RunningGateway {
     handle: (call, credential, route) => gateway.handle(call, credential, route),
     drain: (timeoutMs) => gateway.drain(timeoutMs),
     inFlight: () => options.outcomes.live(),
+    listsVersion: () => listsVersion(options.snapshot().stages),
   };
 }
 
 class Gateway {
   readonly #options: CallGatewayOptions;
   readonly #runOptions: RunOptions;
+  readonly #visibility: Visibility;
+  readonly #sight: ToolSight;
   readonly #forwarding = new Map<string, AllowedCall>();
   /** Calls whose checks already know how they ended: a commit confirmed late must not tell them twice. */
   readonly #settled = new WeakSet<ToolCall>();
@@ -71,22 +83,23 @@ class Gateway {
     this.#options = options;
     const { nowMs, deadlines, onStage, onFault } = options;
     this.#runOptions = { nowMs, deadlines, onStage, onFault };
+    this.#visibility = new Visibility({ nowMs, deadlines, onFault });
+    this.#sight = { visibility: this.#visibility, deadlines };
   }
 
   async admit(call: ToolCall, credential: string | undefined): Promise<Admitted | Refused> {
     const established = await this.#establish(call, credential);
     if (established.kind === "refused") return established;
-    const { run, snapshot } = established;
+    const { principal, run } = established;
+    // A stream asks long after it was opened: by then other checks or settings may be in force.
+    const onlooker = () => ({ principal, run, snapshot: this.#options.snapshot() });
+    const timeoutMs = call.deadlineMs - call.receivedAtMs;
     return {
       kind: "admitted",
-      ...admissionOf(established.principal),
-      lists: (tools) => listTools(snapshot.stages, tools, run.facts, this.#timeLeft(call)),
-      listsNames: (named) => listNames(snapshot.stages, named, run.facts, this.#timeLeft(call)),
+      ...admissionOf(principal),
+      lists: (tools) => this.#visibility.tools(onlooker(), tools, timeoutMs),
+      listsNames: (named) => this.#visibility.names(onlooker(), named, timeoutMs),
     };
-  }
-
-  #timeLeft(call: ToolCall): AbortSignal {
-    return AbortSignal.timeout(Math.max(1, call.deadlineMs - this.#options.nowMs()));
   }
 
   async handle(call: ToolCall, credential: string | undefined, route: CallRoute): Promise<GatewayAnswer> {
@@ -131,7 +144,8 @@ class Gateway {
     }
     const principal = principalOf(result.run.facts);
     if (principal === undefined) return fault(call, "check_failed", "No check established the principal");
-    if (!mayUseUpstream(snapshot, call.upstream, principal.tenant)) {
+    const isForAll = call.upstream === ALL_UPSTREAMS && call.name === "";
+    if (!isForAll && !mayUseUpstream(snapshot, call.upstream, principal.tenant)) {
       const decision = notAvailable(result.run, "unknown_upstream");
       return await this.#refuse(call, decision, principal, snapshot, undefined);
     }
@@ -145,17 +159,22 @@ class Gateway {
       const decision = endRun(established.run, "gateway", { kind: "block", ...noPlace });
       return await this.#refuse(call, decision, principal, snapshot, undefined);
     }
-    if (call.method !== "tools/call") return await this.#judge(call, established, undefined, route);
-    return await this.#decideTool(call, established, route);
+    if (call.method === "tools/call") return await this.#decideTool(call, established, route);
+    const found = this.#visibility.nameHider(established, call);
+    const hider = found instanceof Promise ? await found : found;
+    if (hider !== undefined) {
+      return await this.#refuse(call, hiddenBy(established.run, hider), principal, snapshot, undefined);
+    }
+    return await this.#judge(call, established, undefined, route);
   }
 
   /** What only tools have: a definition, which the arguments must not contradict. */
   async #decideTool(call: ToolCall, established: Established, route: CallRoute): Promise<GatewayAnswer> {
     const { principal, snapshot } = established;
     const startedMs = performance.now();
-    let definition: ToolDefinition | undefined;
+    let seen: Seen;
     try {
-      definition = await this.#definitionOf(call, route);
+      seen = await seeTool(this.#sight, call, established, route);
     } catch (error) {
       this.#options.onFault("catalogue", call, error);
       const code = error instanceof GatewayError ? error.code : "upstream_unavailable";
@@ -165,40 +184,18 @@ class Gateway {
     if (performance.now() - startedMs > MAX_UNCHECKED_MS) {
       const again = await runStages(snapshot.stages.slice(0, 1), call, EMPTY_RUN, this.#runOptions);
       if (again.kind === "ended") {
-        return await this.#refuse(call, again.decision, principal, snapshot, definition);
+        return await this.#refuse(call, again.decision, principal, snapshot, seen.definition);
       }
     }
+    const { definition } = seen;
     if (definition === undefined) {
-      const decision = notAvailable(established.run, "unknown_tool");
-      return await this.#refuse(call, decision, principal, snapshot, undefined);
+      return await this.#refuse(call, seen.decision, principal, snapshot, undefined);
     }
-    if (definition.pin?.isHeld === true) {
-      const truth = definition.pin.state === "blocked" ? "tool_blocked" : "tool_quarantined";
-      const decision = notAvailable(addFact(established.run, "tool", toolFact(definition)), truth);
-      return await this.#refuse(call, decision, principal, snapshot, undefined);
+    const judged = judgeArguments(call, definition, established.run, route);
+    if (judged.decision !== undefined) {
+      return await this.#refuse(call, judged.decision, principal, snapshot, definition);
     }
-    const variant = findArgumentCaseVariant(call.arguments, definition.inputSchema);
-    if (variant !== undefined) {
-      const reason = `Argument "${
-        variant.slice(0, 200).toWellFormed()
-      }" matches a property of the tool only when case is ignored`;
-      const decision = endRun(established.run, "capability", {
-        kind: "block",
-        code: "argument_case_variant",
-        reason,
-      });
-      return await this.#refuse(call, decision, principal, snapshot, definition);
-    }
-    const answer = definition.checks?.arguments(call.arguments);
-    const isRefused = answer?.kind === "invalid" && definition.checks?.modes.arguments === "enforce";
-    // What the protocol objects to has an answer of its own, which comes first.
-    if (isRefused && route.objection?.(definition) === undefined) {
-      const reason = `Arguments do not fit the tool's schema: ${violationsText(answer.violations)}`;
-      const run = addFact(established.run, "tool", toolFact(definition, answer));
-      const decision = endRun(run, "capability", { kind: "block", code: "arguments_invalid", reason });
-      return await this.#refuse(call, decision, principal, snapshot, definition);
-    }
-    return await this.#judge(call, established, definition, route, answer);
+    return await this.#judge(call, established, definition, route, judged.answer);
   }
 
   /** Asks the stages after the first, and records what they say. */
@@ -228,17 +225,6 @@ class Gateway {
     return await this.#allow(call, decision, established, definition, route);
   }
 
-  /** The tool's definition, for which the upstream may have to be asked: within the call's own deadline. */
-  async #definitionOf(call: ToolCall, route: CallRoute): Promise<ToolDefinition | undefined> {
-    const definition = route.definition();
-    if (!(definition instanceof Promise)) return definition;
-    return await this.#options.deadlines.race(definition, call.deadlineMs, () =>
-      new GatewayError(
-        "upstream_unavailable",
-        `The tools of "${call.upstream}" were not read before the call's deadline`,
-      ));
-  }
-
   /** Records an allow with its conditions; forwards only when that is durable. */
   async #allow(
     call: ToolCall,
@@ -262,8 +248,14 @@ class Gateway {
         ...{ call, decision, principal, annotations: definition?.annotations },
         settingsVersion: snapshot.settingsVersion,
         conditions: [open, ...attached.map(({ condition }) => condition)],
-      }, (late) => {
-        if (late.status === "appended") void this.#finish(allowed, passed, LATE);
+      }, {
+        onLate: (late) => {
+          if (late.status === "appended") void this.#finish(allowed, passed, LATE);
+        },
+        outcome: async () => {
+          await this.#settle(call, passed, { kind: "not_forwarded" }); // which says what is to be given back
+          return outcomes.entry(allowed, LATE, attachments.effectsOf(call));
+        },
       });
       if (result.status === "conflict") {
         outcomes.abandon(call.id);
@@ -275,6 +267,7 @@ class Gateway {
     } catch (error) {
       outcomes.abandon(call.id);
       this.#options.onFault("audit", call, error);
+      this.#options.onDecision?.("block", "gateway");
       await this.#settle(call, passed, { kind: "not_forwarded" });
       return fault(call, "audit_unavailable", "The decision could not be recorded", AUDIT_RETRY_SECONDS);
     }

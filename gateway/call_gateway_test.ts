@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { createAppender } from "../audit/appender.ts";
+import type { LateRecord, LateRecords } from "../audit/late_port.ts";
 import { createRefusedAttempts, type RefusedAttempt } from "../audit/refused_attempts.ts";
 import { type CallAttachments, createCallAttachments } from "../core/attachments.ts";
 import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import type { ToolCall, ToolDefinition, Verdict } from "../core/call.ts";
+import { GatewayError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { principalFacts, principalOf } from "../core/principal.ts";
 import type { CallRoute, ForwardEnding } from "../mcp/port.ts";
@@ -28,6 +30,9 @@ interface World {
   readonly appendResult?: (entry: AuditEntry) => Promise<AppendResult>;
   readonly second?: Check;
   readonly deadlineInMs?: number;
+  readonly isAway?: boolean;
+  /** The data folder keeps nothing. */
+  readonly hasNoRoom?: boolean;
 }
 
 /** A gateway over real parts; only the database, the token and the upstream are stand-ins. */
@@ -47,11 +52,29 @@ function world(options: World = {}) {
         return result;
       })),
   });
-  const event = { appender, source, newId, nowMs: () => Date.now(), randomSalt: () => new Uint8Array(32) };
+  const kept: { entry: AuditEntry; record: LateRecord }[] = [];
+  const late: Pick<LateRecords, "isAway" | "keep"> = {
+    isAway: () => options.isAway === true,
+    keep: (entry, record) => Promise.resolve(options.hasNoRoom !== true && kept.push({ entry, record }) > 0),
+  };
+  const event = {
+    appender,
+    late,
+    source,
+    newId,
+    nowMs: () => Date.now(),
+    randomSalt: () => new Uint8Array(32),
+  };
   const deadlines = createDeadlines({ nowMs: () => Date.now(), tickMs: 2 });
   const outcomes = createOutcomes({ ...event, onError: () => {}, retryMs: 5 });
   const attempted = createRefusedAttempts({
-    ...{ source, newId, settingsVersion: () => 1, append: () => Promise.resolve(), onError: () => {} },
+    ...{
+      source,
+      newId,
+      settingsVersion: () => 1,
+      append: () => Promise.resolve("recorded"),
+      onError: () => {},
+    },
   });
   const first: Check = {
     run: (call) =>
@@ -88,7 +111,7 @@ function world(options: World = {}) {
   });
   const events = () => entries.map((entry) => JSON.parse(entry.canonical));
   const kinds = () => events().map((one) => one.unmapped.decision ?? `outcome ${one.unmapped.outcome}`);
-  return { gateway, call, entries, events, kinds, attempts, settled, attachments, outcomes };
+  return { gateway, call, entries, events, kinds, kept, attempts, settled, attachments, outcomes };
 }
 
 function route(overrides: Partial<CallRoute> = {}) {
@@ -337,16 +360,145 @@ Deno.test("drain() refuses new calls, waits for those in flight, and records unk
   assert.equal(answer.kind === "refused" && answer.refusal.code, "shutting_down");
 });
 
-Deno.test("an outcome is retried until the database has it", async () => {
+Deno.test("an outcome that cannot even be kept is retried until the database has it", async () => {
   let failures = 3;
   const flaky = (entry: AuditEntry): Promise<AppendResult> =>
     entry.canonical.includes("call.ended") && failures-- > 0
       ? Promise.reject(new Error("gone"))
       : Promise.resolve({ status: "appended", seq: 1, hash: "" });
-  const w = world({ appendResult: flaky });
+  const w = world({ appendResult: flaky, hasNoRoom: true });
   const { route: way, state } = route();
   await w.gateway.handle(w.call(), "good", way);
   state.end({ kind: "tool_error", upstreamMs: 1 });
   await new Promise((resolve) => setTimeout(resolve, 60));
   assert.deepEqual(w.kinds(), ["allow", "outcome tool_error"]);
+});
+
+const keptEvents = (w: ReturnType<typeof world>) => w.kept.map(({ entry }) => JSON.parse(entry.canonical));
+
+Deno.test("an allow that is not recorded is kept as a block under the same event id, with the outcome it would need", async () => {
+  const appended: AuditEntry[] = [];
+  const gone = (entry: AuditEntry) => {
+    appended.push(entry);
+    return Promise.reject(new Error("gone"));
+  };
+  const w = world({ appendResult: gone });
+  const call = w.call();
+  w.attachments.addCondition(call, {
+    condition: { kind: "consume_call", block_id: "b", root_block_id: "b", max: 5, expires_at: 9 },
+    refusal: { check: "budget", code: "max_calls_reached", reason: "No" },
+  });
+  const answer = await w.gateway.handle(call, "good", route().route);
+  assert.equal(answer.kind === "refused" && answer.refusal.code, "audit_unavailable");
+  const [block, outcome] = keptEvents(w);
+  const [allow] = appended;
+  assert.equal(JSON.parse(allow!.canonical).unmapped.decision, "allow");
+  assert.deepEqual(
+    [block.metadata.uid, block.metadata.correlation_uid, block.unmapped.decision, block.status_code],
+    [allow?.eventId, call.id, "block", "audit_unavailable"],
+  );
+  assert.deepEqual(w.kept[0]?.entry.conditions, [], "nothing is used up for a call that was blocked");
+  assert.notDeepEqual(w.kept[0]?.entry.salt, undefined);
+  assert.equal(outcome.unmapped.outcome, "not_forwarded");
+  assert.deepEqual(w.kept[1]?.entry.conditions[0], { kind: "close_decision", decision_id: call.id });
+  assert.deepEqual(w.kept.map(({ record }) => record.what), ["decision", "other"]);
+  assert.deepEqual(w.settled, ["second not_forwarded", "first not_forwarded"]);
+});
+
+Deno.test("an allow that was taken back before it was sent is kept as a block, and owes no outcome", async () => {
+  const never = new Promise<AppendResult>(() => {});
+  const w = world({ appendResult: () => never, deadlineInMs: 100 });
+  const waiting = [];
+  for (let batch = 0; batch < 2; batch++) { // so many may be under way: who comes then is not sent
+    waiting.push(w.gateway.handle(w.call(), "good", route().route));
+    await soon();
+  }
+  const call = w.call();
+  const answers = await Promise.all([...waiting, w.gateway.handle(call, "good", route().route)]);
+  assert.ok(answers.every((answer) => answer.kind === "refused"));
+  const about = keptEvents(w).filter((event) => event.metadata.correlation_uid === call.id);
+  assert.deepEqual(about.map(({ unmapped }) => unmapped.decision ?? unmapped.outcome), ["block"]);
+});
+
+Deno.test("a refusal that is not recorded is kept as it was decided; while the database is away nobody waits for it", async () => {
+  for (const isAway of [false, true]) {
+    let asked = 0;
+    const gone = () => {
+      asked++;
+      return Promise.reject(new Error("gone"));
+    };
+    const second: Check = { run: () => ({ kind: "block", code: "policy_denied", reason: "No" }) };
+    const w = world({ appendResult: gone, second, isAway });
+    const answer = await w.gateway.handle(w.call(), "good", route().route);
+    assert.equal(answer.kind === "refused" && answer.refusal.code, "audit_unavailable");
+    assert.deepEqual(keptEvents(w).map(({ status_code }) => status_code), ["policy_denied"]);
+    assert.equal(asked, isAway ? 0 : 1);
+  }
+});
+
+Deno.test("an outcome that is kept stays owed until the database has it, so that nobody writes another one", async () => {
+  const flaky = (entry: AuditEntry): Promise<AppendResult> =>
+    entry.canonical.includes("call.ended")
+      ? Promise.reject(new Error("gone"))
+      : Promise.resolve({ status: "appended", seq: 1, hash: "" });
+  const w = world({ appendResult: flaky });
+  const { route: way, state } = route();
+  const call = w.call();
+  await w.gateway.handle(call, "good", way);
+  state.end({ kind: "ok", upstreamMs: 1 });
+  await soon();
+  assert.deepEqual(keptEvents(w).map(({ unmapped }) => unmapped.outcome), ["ok"]);
+  assert.deepEqual(w.kept[0]?.entry.conditions, [{ kind: "close_decision", decision_id: call.id }]);
+  assert.equal(w.outcomes.isLive(call.id), true);
+  w.kept[0]?.record.onRecorded?.({ status: "appended", seq: 2, hash: "" });
+  assert.equal(w.outcomes.isLive(call.id), false);
+});
+
+Deno.test("a tool that a check would never allow is refused before its arguments are looked at, like an unknown one", async () => {
+  const asked: string[] = [];
+  const second: Check = {
+    run: () => ({ kind: "pass" }),
+    lists: (tools) => tools.map(({ name }) => asked.push(name) < 0),
+    listsNames: ({ method, names }) => names.map((name) => asked.push(`${method} ${name}`) < 0),
+  };
+  const { gateway, call, events } = world({ second });
+  let looked = 0;
+  const { route: way, state } = route({ lookAgain: () => void looked++ });
+  const hidden = await gateway.handle(call({ arguments: { Amount: "odd" } }), "good", way);
+  const { route: unknownWay } = route({ definition: () => undefined, lookAgain: () => assert.fail() });
+  const unknown = await gateway.handle(call({ name: "nothing" }), "good", unknownWay);
+  const prompt = await gateway.handle(call({ method: "prompts/get", name: "greeting" }), "good", way);
+  for (const answer of [hidden, unknown, prompt]) {
+    assert.ok(answer.kind === "refused");
+    assert.deepEqual([answer.refusal.check, answer.refusal.code], ["capability", "not_available"]);
+  }
+  assert.equal(looked, 1);
+  assert.deepEqual(
+    asked,
+    ["pay", "nothing", "prompts/get greeting"],
+    "unknown tools are asked about as well",
+  );
+  assert.equal(state.forwarded, 0);
+  const truths = events().map((one) => one.unmapped.trail.at(-1)).map(({ check, code }) =>
+    `${check} ${code}`
+  );
+  assert.deepEqual(truths, ["policy not_listed", "catalogue unknown_tool", "policy not_listed"]);
+});
+
+Deno.test("a hidden tool whose upstream cannot be read again gets the answer of an unknown one", async () => {
+  const second: Check = { run: () => ({ kind: "pass" }), lists: (tools) => tools.map(() => false) };
+  const { gateway, call } = world({ second, deadlineInMs: 60 });
+  const gone = () => Promise.reject(new GatewayError("upstream_unavailable", "gone"));
+  const codes = [];
+  for (const part of [{ lookAgain: gone }, { definition: gone }]) {
+    const answer = await gateway.handle(call(), "good", route(part).route);
+    codes.push(answer.kind === "refused" && answer.refusal.code);
+  }
+  assert.deepEqual(codes, ["upstream_unavailable", "upstream_unavailable"]);
+  const slow = await gateway.handle(
+    call(),
+    "good",
+    route({ lookAgain: () => new Promise<void>(() => {}) }).route,
+  );
+  assert.equal(slow.kind === "refused" && slow.refusal.code, "upstream_unavailable");
 });

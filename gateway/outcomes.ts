@@ -1,8 +1,12 @@
-/** Sees to it that every recorded allow of this process gets its outcome event, however often the database stumbles. */
+/**
+ * Sees to it that every recorded allow of this process gets its outcome event, however often the database stumbles: what
+ * it does not take is kept in the data folder, and only when that does not work either in memory.
+ */
 import { canonicalEvent } from "../audit/shorten.ts";
-import { type EventSource, outcomeEvent } from "../audit/event.ts";
+import { type EventSource, outcomeEvent, traceObject } from "../audit/event.ts";
 import type { Appender } from "../audit/appender.ts";
-import type { AppendCondition } from "../core/audit_entry.ts";
+import type { LateRecords } from "../audit/late_port.ts";
+import type { AppendCondition, AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import type { EndingKind, Principal, ToolCall } from "../core/call.ts";
 import type { ForwardEnding } from "../mcp/port.ts";
 
@@ -11,6 +15,7 @@ export type CallEnding = Omit<ForwardEnding, "upstreamMs"> & { readonly upstream
 
 export interface OutcomesOptions {
   readonly appender: Appender;
+  readonly late: Pick<LateRecords, "isAway" | "keep">;
   readonly source: EventSource;
   readonly newId: () => string;
   readonly nowMs: () => number;
@@ -35,8 +40,10 @@ export interface Outcomes {
   abandon(decisionId: string): void;
   isLive(decisionId: string): boolean;
   live(): number;
-  /** Writes the outcome, retrying until the database has it or this process stops. */
+  /** Writes the outcome: resolves when the database has it or the data folder keeps it, or when this process stops. */
   finish(allowed: AllowedCall, ending: CallEnding, effects: readonly AppendCondition[]): Promise<void>;
+  /** The event of an outcome, for an allow that may not be in the chain. */
+  entry(allowed: AllowedCall, ending: CallEnding, effects: readonly AppendCondition[]): AuditEntry;
   /** Gives up retrying; the sweeper of another replica or of the next start does the rest. */
   close(): void;
 }
@@ -46,14 +53,20 @@ export function createOutcomes(options: OutcomesOptions): Outcomes {
   let closed = false;
   const finish: Outcomes["finish"] = async (allowed, ending, effects) => {
     const entry = outcomeEntry(options, allowed, ending, effects);
+    const recorded = ({ status }: AppendResult) => {
+      live.delete(allowed.call.id);
+      if (status === "appended") options.onRecorded?.(ending.kind);
+    };
     while (!closed) {
       try {
-        const { status } = await options.appender.append(entry, { owed: true }).done;
-        live.delete(allowed.call.id);
-        if (status === "appended") options.onRecorded?.(ending.kind);
-        return;
+        // While it is kept the decision stays live: nobody else of this process writes its outcome.
+        if (
+          options.late.isAway() && await options.late.keep(entry, { what: "other", onRecorded: recorded })
+        ) return;
+        return recorded(await options.appender.append(entry, { owed: true }).done);
       } catch (error) {
         options.onError(error);
+        if (await options.late.keep(entry, { what: "other", onRecorded: recorded })) return;
         await new Promise((resolve) => setTimeout(resolve, options.retryMs ?? 1_000));
       }
     }
@@ -64,6 +77,7 @@ export function createOutcomes(options: OutcomesOptions): Outcomes {
     isLive: (decisionId) => live.has(decisionId),
     live: () => live.size,
     finish,
+    entry: (allowed, ending, effects) => outcomeEntry(options, allowed, ending, effects),
     close: () => void (closed = true),
   };
 }
@@ -73,7 +87,7 @@ function outcomeEntry(
   { call, principal, settingsVersion }: AllowedCall,
   ending: CallEnding,
   effects: readonly AppendCondition[],
-) {
+): AuditEntry {
   const eventId = options.newId();
   const salt = options.randomSalt();
   const event = outcomeEvent(options.source, {
@@ -85,6 +99,7 @@ function outcomeEntry(
     operation: call.name,
     agent: principal.agent,
     sourceIp: call.sourceIp,
+    trace: traceObject(call.trace),
     ending,
     settingsVersion,
     salt,

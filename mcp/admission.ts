@@ -46,8 +46,8 @@ const MAX_WAIT_MS = 1_000;
 const MAX_READING = 1_024;
 /** Bodies longer than that, from their arrival until their call is answered. */
 const MAX_LARGE_BODIES = 32;
-/** Streams of sessions, each of which holds a connection on both sides. */
-const MAX_STREAMS = 1_000;
+/** Streams of sessions and listeners, each of which holds a connection on both sides. */
+const MAX_STREAMS = 2_500;
 /** Credentials whose tenant is remembered. */
 const MAX_KNOWN = 4_096;
 const STRANGERS = "~strangers";

@@ -18,6 +18,14 @@ export interface Answer {
   readonly error?: { readonly value: JsonObject; readonly span: JsonSpan };
 }
 
+/** Thrown by who edits an answer that the client must not get: what it gets instead, and why the answer was not usable. */
+export class WithheldAnswer extends Error {
+  override readonly name = "WithheldAnswer";
+  constructor(readonly code: string, readonly text: string) {
+    super(`The upstream's answer was withheld: ${code}`);
+  }
+}
+
 /** What one message of an upstream is. */
 export type Incoming =
   | { readonly kind: "answer"; readonly id: unknown; readonly answer: Answer }

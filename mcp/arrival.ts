@@ -1,5 +1,7 @@
 /** One HTTP request on its way through the front, and the parts that serve it. */
+import { ALL_UPSTREAMS } from "../core/call.ts";
 import type { Visit } from "./admission.ts";
+import type { Answer } from "./answer.ts";
 import { type CallOrigin, unnamedCall } from "./tool_call.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../core/refusal_codes.ts";
 import type { Catalogue } from "./catalogue.ts";
@@ -22,6 +24,7 @@ import type { ServerRequestIds } from "./server_requests.ts";
 import { isOwnSession, type Session, type Sessions } from "./sessions.ts";
 import type { UpstreamLoads, UpstreamRefusal } from "./upstream_load.ts";
 import type { ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
+import { MODERN_VERSIONS } from "./versions.ts";
 
 /** A structured result that does not fit the tool's output schema; `what` names places and keywords. */
 export interface UnfitResult {
@@ -63,6 +66,14 @@ export interface Arrival {
   readonly visit: Visit;
   /** The MCP-Protocol-Version header, when there is one. */
   readonly protocolVersion: string | undefined;
+  /** Present at the aggregate endpoint, whose sessions are for all upstreams. */
+  readonly aggregate?: AggregateView;
+}
+
+/** How a request to one upstream shows that it came to the endpoint of all. */
+export interface AggregateView {
+  /** The answer's text with resources under the names that they have there. */
+  readonly show: (answer: Answer) => string;
 }
 
 /** Authenticates a request that names no tool, for an upstream that its tenant may use. */
@@ -86,12 +97,13 @@ export async function admit(
 /** How this caller is told of a refusal; by default as a JSON-RPC error. */
 export function refusalStyle(
   parts: FrontParts,
-  { request, credential }: Arrival,
+  { request, credential, protocolVersion }: Arrival,
   style: RefusalStyle["style"] = "error",
 ): RefusalStyle {
   return {
     hasCredential: credential !== undefined,
     style,
+    isModern: protocolVersion !== undefined && MODERN_VERSIONS.includes(protocolVersion),
     metadataUrl: metadataUrl(request, parts.resourceRules),
   };
 }
@@ -136,13 +148,13 @@ export class SessionClaim {
 
   /** Whether somebody was once admitted to this very upstream with it: says that the upstream is no secret. */
   get knowsUpstream(): boolean {
-    return this.#session?.upstream === this.#arrival.origin.upstream;
+    return this.#session?.upstream === sessionUpstream(this.#arrival);
   }
 
   /** The session when it is the principal's own, for this upstream, and in the negotiated version. */
   accept(admission: Admission): Session | undefined {
     const session = this.#session;
-    if (session === undefined || !isOwnSession(session, this.#arrival.origin.upstream, admission)) {
+    if (session === undefined || !isOwnSession(session, sessionUpstream(this.#arrival), admission)) {
       return undefined;
     }
     const { protocolVersion } = this.#arrival;
@@ -156,6 +168,11 @@ export class SessionClaim {
     if (!this.#isOtherVersion) return sessionNotFound(id);
     return rpcError(400, RPC.badRequest, "MCP-Protocol-Version is not the negotiated one", id);
   }
+}
+
+/** What the sessions of an endpoint are bound to. */
+function sessionUpstream({ aggregate, origin }: Arrival): string {
+  return aggregate === undefined ? origin.upstream : ALL_UPSTREAMS;
 }
 
 /** The refusal of a name that is not there, the same as of one that may not be used. */

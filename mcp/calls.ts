@@ -54,6 +54,9 @@ export async function answerCall(
   return refusalResponse(answer.refusal, message.id, refusalStyle(parts, arrival, style));
 }
 
+/** No tool is named so. */
+const NO_NAME = "";
+
 function routeOf(
   parts: FrontParts,
   arrival: Arrival,
@@ -84,6 +87,9 @@ function routeOf(
       if (found instanceof Promise) return found.then((late) => known = late);
       return known = found;
     },
+    async lookAgain() {
+      if (upstream !== undefined && isAccepted) await parts.catalogue.definition(upstream.name, NO_NAME);
+    },
     objection: (definition) => path.objection?.(definition),
     isGone: () => signal.aborted,
     async forward() {
@@ -109,9 +115,12 @@ function routeOf(
 }
 
 function editOf(arrival: Arrival, edit: CallPath["edit"]): RelayPlan["edit"] {
-  const { id } = arrival.origin;
-  if (edit === undefined) return (answer) => withDecision(answer, id);
-  return async (answer) => withDecision(reread(answer, await edit(answer)), id);
+  const { origin: { id }, aggregate } = arrival;
+  const finish = aggregate === undefined
+    ? (answer: Answer) => withDecision(answer, id)
+    : (answer: Answer) => withDecision(reread(answer, aggregate.show(answer)), id);
+  if (edit === undefined) return finish;
+  return async (answer) => finish(reread(answer, await edit(answer)));
 }
 
 /** An answer whose text was changed, for the next change. */

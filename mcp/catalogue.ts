@@ -1,10 +1,11 @@
 /** What the upstreams' tools are, read by the gateway itself in a session of its own and kept for a short time. */
 import type { ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
+import { mapInSlices } from "../core/slices.ts";
 import { type CheckModes, ToolChecks } from "../core/tool_checks.ts";
 import { readToolPages } from "./catalogue_session.ts";
 import { deepFreeze } from "./tool_call.ts";
-import { readAnnotations, type ReadTool } from "./tool_list.ts";
+import { LIST_PACING, readAnnotations, type ReadTool } from "./tool_list.ts";
 import type { PinBook, ToolPins } from "./tool_pins.ts";
 import type { ExchangeClock, ResolvedUpstream } from "./upstream_connection.ts";
 
@@ -26,8 +27,13 @@ export interface Catalogue {
   shown(upstream: string, tools: readonly ReadTool[]): Promise<readonly (ToolDefinition | undefined)[]>;
   /** The upstream says that its tools have changed. */
   invalidate(upstream: string): void;
-  /** Calls back with an upstream whose usable tools have changed, by a reading or by an operator. */
-  onChange(listener: (upstream: string) => void): void;
+  /** The same where nobody else tells the clients: reads soon, so that they hear of what really changed. */
+  reread(upstream: string): void;
+  /**
+   * Calls back with an upstream whose usable tools have changed, by a reading or by an operator: with each that is, and
+   * each that was, another one. None of them is held.
+   */
+  onChange(listener: (upstream: string, changed: readonly ToolDefinition[]) => void): void;
   /** Grows with every such change of any upstream. */
   version(): number;
 }
@@ -47,12 +53,12 @@ const MIN_REFRESH_MS = 1_000;
 /** Makes the catalogue of all configured upstreams; reads nothing until it is asked. */
 export function createCatalogue(options: CatalogueOptions): Catalogue {
   const shelves = new Map<string, Shelf>();
-  const listeners: ((upstream: string) => void)[] = [];
+  const listeners: ((upstream: string, changed: readonly ToolDefinition[]) => void)[] = [];
   let version = 0;
   for (const [name, upstream] of options.upstreams) {
-    const onChange = () => {
+    const onChange = (changed: readonly ToolDefinition[]) => {
       version++;
-      for (const listener of listeners) listener(name);
+      for (const listener of listeners) listener(name, changed);
     };
     const { nowMs, pins, ttlMs = DEFAULT_TTL_MS } = options;
     const read = () => readToolPages(upstream, options);
@@ -66,6 +72,7 @@ export function createCatalogue(options: CatalogueOptions): Catalogue {
       [...(await shelves.get(upstream)?.fresh())?.values() ?? []].filter((tool) => !isHeld(tool)),
     shown: async (upstream, tools) => await shelves.get(upstream)?.shown(tools) ?? tools.map(() => undefined),
     invalidate: (upstream) => shelves.get(upstream)?.invalidate(),
+    reread: (upstream) => shelves.get(upstream)?.reread(),
     onChange: (listener) => void listeners.push(listener),
     version: () => version,
   };
@@ -79,7 +86,7 @@ interface ShelfOptions {
   readonly nowMs: () => number;
   readonly ttlMs: number;
   readonly pins: ToolPins | undefined;
-  readonly onChange: () => void;
+  readonly onChange: (changed: readonly ToolDefinition[]) => void;
   readonly modes: CheckModes;
 }
 
@@ -98,7 +105,10 @@ class Shelf {
   #tools: Tools | undefined;
   #readAtMs = 0;
   #isStale = false;
+  /** Tools that a client was shown otherwise than the gateway read them: not believed until they are read again. */
+  readonly #suspects = new Set<string>();
   #reading: Promise<Tools> | undefined;
+  #rereading: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ShelfOptions) {
     this.#options = options;
@@ -107,7 +117,8 @@ class Shelf {
   find(name: string): ToolDefinition | undefined | Promise<ToolDefinition | undefined> {
     const tool = this.#usable()?.get(name);
     // A held tool takes the way of an unknown one, so that the time of the answer tells nothing either.
-    return tool === undefined || isHeld(tool) ? this.#findLate(name) : tool;
+    const isBelieved = tool !== undefined && !isHeld(tool) && !this.#suspects.has(name);
+    return isBelieved ? tool : this.#findLate(name);
   }
 
   async fresh(): Promise<Tools> {
@@ -119,6 +130,7 @@ class Shelf {
     if (first.every((tool) => tool !== undefined)) return first.map(unlessHeld);
     if (this.#ageMs() < MIN_REFRESH_MS) {
       this.invalidate();
+      this.#suspect(tools, first);
       return first.map(unlessHeld);
     }
     return this.#match(await this.#refresh(), tools).map(unlessHeld);
@@ -128,14 +140,33 @@ class Shelf {
     this.#isStale = true;
   }
 
+  reread(): void {
+    this.invalidate();
+    this.#rereading ??= setTimeout(() => {
+      this.#rereading = undefined;
+      this.fresh().catch(() => {}); // whoever asks next is told
+    }, Math.max(0, MIN_REFRESH_MS - this.#ageMs()));
+  }
+
   /** The pins are other ones now. */
   rejudge(): void {
     const book = this.#options.pins?.book(this.#options.name);
     if (this.#read !== undefined && book !== undefined) this.#publish(judged(this.#read, book));
   }
 
+  #suspect(shown: readonly ReadTool[], found: readonly (ToolDefinition | undefined)[]): void {
+    for (const [at, { seen }] of shown.entries()) {
+      if (found[at] === undefined && this.#read?.has(seen.name) === true) this.#suspects.add(seen.name);
+    }
+  }
+
   async #findLate(name: string): Promise<ToolDefinition | undefined> {
     const known = (await this.fresh()).get(name);
+    if (this.#suspects.has(name)) {
+      await new Promise((resolve) => setTimeout(resolve, MIN_REFRESH_MS - this.#ageMs()));
+      // Somebody else may have read it meanwhile.
+      return (this.#suspects.has(name) ? await this.#refresh() : await this.fresh()).get(name);
+    }
     if ((known !== undefined && !isHeld(known)) || this.#ageMs() < MIN_REFRESH_MS) return known;
     return (await this.#refresh()).get(name);
   }
@@ -165,20 +196,23 @@ class Shelf {
   async #load(): Promise<Tools> {
     const { nowMs, pins, name } = this.#options;
     this.#isStale = false;
+    const suspects = [...this.#suspects];
     const startedMs = nowMs();
     const read = new Map<string, ShelvedTool>();
     const tools = await this.#options.read();
-    for (const { definition, seen: { digest } } of tools) {
+    const shelve = ({ definition, seen: { digest } }: ReadTool) => {
       // Two tools of one name: nobody can say which one a call would reach.
       if (read.has(definition.name)) {
         throw new GatewayError("upstream_answer_unusable", `Two tools are named "${definition.name}"`);
       }
       const checked = { ...definition, checks: this.#checksOf(definition, digest) };
       read.set(definition.name, { definition: deepFreeze(checked), digest });
-    }
+    };
+    await mapInSlices(tools, shelve, LIST_PACING);
     const book = await pins?.observe(name, tools.map(({ seen }) => seen));
     this.#read = read;
     this.#readAtMs = startedMs;
+    for (const suspect of suspects) this.#suspects.delete(suspect);
     return this.#publish(judged(read, pins?.book(name) ?? book));
   }
 
@@ -192,7 +226,9 @@ class Shelf {
   #publish(tools: Tools): Tools {
     const before = this.#tools;
     this.#tools = tools;
-    if (before !== undefined && !isSameToCallers(before, tools)) this.#options.onChange();
+    if (before === undefined) return tools;
+    const changed = changedTools(before, tools);
+    if (changed.length > 0) this.#options.onChange(changed);
     return tools;
   }
 }
@@ -214,17 +250,22 @@ function withPin(definition: ToolDefinition, book: PinBook, digest: string): Too
   return Object.freeze({ ...definition, annotations, pin });
 }
 
-function isSameToCallers(before: Tools, after: Tools): boolean {
-  if (before.size !== after.size) return false;
-  for (const [name, tool] of after) {
-    const old = before.get(name);
-    if (old === undefined) return false;
-    if (old !== tool && (old.pin?.seen !== tool.pin?.seen || old.pin?.state !== tool.pin?.state)) {
-      return false;
-    }
-    if (old !== tool && tool.pin === undefined && JSON.stringify(old) !== JSON.stringify(tool)) return false;
-  }
-  return true;
+/** What callers may have seen, and what they may see from now on; the old ones first. */
+function changedTools(before: Tools, after: Tools): readonly ToolDefinition[] {
+  const usable = (tool: ToolDefinition | undefined): tool is ToolDefinition =>
+    tool !== undefined && !isHeld(tool);
+  const isOther = (one: ToolDefinition, other: ToolDefinition | undefined) =>
+    usable(one) && !(usable(other) && isSameToCallers(one, other));
+  return [
+    ...[...before.values()].filter((tool) => isOther(tool, after.get(tool.name))),
+    ...[...after.values()].filter((tool) => isOther(tool, before.get(tool.name))),
+  ];
+}
+
+function isSameToCallers(one: ToolDefinition, other: ToolDefinition): boolean {
+  if (one === other) return true;
+  if (one.pin?.seen !== other.pin?.seen || one.pin?.state !== other.pin?.state) return false;
+  return one.pin !== undefined || JSON.stringify(one) === JSON.stringify(other);
 }
 
 function isHeld({ pin }: ToolDefinition): boolean {

@@ -6,7 +6,7 @@ import { GatewayError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { mapInSlices } from "../core/slices.ts";
 import { collectAnswer } from "./answer.ts";
-import { negotiatedVersion } from "./handshake.ts";
+import { catalogueCapabilities, negotiatedVersion } from "./handshake.ts";
 import { GATEWAY_CLIENT_INFO } from "./links/link_options.ts";
 import { CAPABILITIES_META, CLIENT_INFO_META } from "./links/modern_meta.ts";
 import { LIST_PACING, type ReadTool, readTool } from "./tool_list.ts";
@@ -27,14 +27,6 @@ const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 /** All of them are kept, and pinned in one transaction. */
 const MAX_DEFINITIONS_LENGTH = 32 * 1024 * 1024;
 
-const MODERN_PARAMS: JsonObject = {
-  _meta: {
-    [VERSION_META]: MODERN_VERSIONS[0],
-    [CAPABILITIES_META]: {},
-    [CLIENT_INFO_META]: GATEWAY_CLIENT_INFO,
-  },
-};
-
 /** Reads all tool definitions of an upstream; throws `GatewayError`. */
 export async function readToolPages(
   upstream: ResolvedUpstream,
@@ -46,6 +38,9 @@ export async function readToolPages(
     return await session.listTools();
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
+    // It may have the transport of 2024 only: its links know that, too.
+    const isRefused = error.status !== undefined && error.status >= 400 && error.status < 500;
+    if (isRefused && upstream.bridged !== undefined) return await readToolPages(upstream.bridged, clock);
     const isUnusable = ["not_mcp", "response_too_large", "redirect"].includes(error.code);
     const code = isUnusable ? "upstream_answer_unusable" : "upstream_unavailable";
     throw new GatewayError(code, `Cannot read the tools of "${upstream.name}": ${error.code}`, {
@@ -74,8 +69,10 @@ class CatalogueSession {
   }
 
   async open(): Promise<void> {
+    // Links answer in either era, and in the modern one without a session.
+    if (this.#upstream.serve !== undefined) return void (this.#isModern = true);
     try {
-      await this.#initialize();
+      this.#isModern = !await this.#initialize();
     } catch (error) {
       // What servers of the modern era answer to `initialize`: 404 "method not found", or 400 without their members.
       if (!(error instanceof UpstreamFailure) || (error.status !== 404 && error.status !== 400)) throw error;
@@ -83,7 +80,8 @@ class CatalogueSession {
     }
   }
 
-  async #initialize(): Promise<void> {
+  /** Whether there is a session now; others of the modern era refuse with HTTP 200, or name a version of theirs. */
+  async #initialize(): Promise<boolean> {
     const id = this.#nextId++;
     const exchange = await this.#post({
       jsonrpc: "2.0",
@@ -91,16 +89,19 @@ class CatalogueSession {
       method: "initialize",
       params: {
         protocolVersion: LEGACY_VERSIONS[0],
-        capabilities: {},
-        clientInfo: { name: "intentgate", version: "1" },
+        capabilities: catalogueCapabilities(this.#upstream.client_requests),
+        clientInfo: GATEWAY_CLIENT_INFO,
       },
     });
     this.#sessionId = exchange.sessionId;
     const answer = await collectAnswer(exchange, id, MAX_PAGE_BYTES);
+    const given = answer.result?.value.protocolVersion;
+    if (answer.result === undefined || MODERN_VERSIONS.some((version) => version === given)) return false;
     this.#protocolVersion = negotiatedVersion(answer);
     if (this.#protocolVersion === undefined) throw this.#unusable("it speaks no known protocol version");
     const accepted = await this.#post({ jsonrpc: "2.0", method: "notifications/initialized" });
     await accepted.drain();
+    return true;
   }
 
   async listTools(): Promise<readonly ReadTool[]> {
@@ -138,7 +139,10 @@ class CatalogueSession {
 
   async #listPage(cursor: string | undefined): Promise<JsonObject> {
     const id = this.#nextId++;
-    const given = { ...(this.#isModern ? MODERN_PARAMS : {}), ...(cursor === undefined ? {} : { cursor }) };
+    const given = {
+      ...(this.#isModern ? { _meta: this.#modernMeta() } : {}),
+      ...(cursor === undefined ? {} : { cursor }),
+    };
     const params = Object.keys(given).length === 0 ? {} : { params: given };
     const exchange = await this.#post({ jsonrpc: "2.0", id, method: "tools/list", ...params });
     const answer = await collectAnswer(exchange, id, MAX_PAGE_BYTES);
@@ -146,12 +150,20 @@ class CatalogueSession {
     return answer.result.value;
   }
 
+  #modernMeta(): JsonObject {
+    return {
+      [VERSION_META]: MODERN_VERSIONS[0],
+      [CAPABILITIES_META]: catalogueCapabilities(this.#upstream.client_requests),
+      [CLIENT_INFO_META]: GATEWAY_CLIENT_INFO,
+    };
+  }
+
   #post(message: JsonObject & { readonly method: string }) {
     const body = new TextEncoder().encode(JSON.stringify(message));
-    const to = this.#isModern
-      ? { protocolVersion: MODERN_VERSIONS[0], mcpHeaders: { "mcp-method": message.method } }
-      : this.#session();
-    return exchangeWith(this.#upstream, { method: "POST", body, ...to }, this.#clock);
+    // Also before it is known that the server is of the era that wants it.
+    const mcpHeaders = { "mcp-method": message.method };
+    const to = this.#isModern ? { protocolVersion: MODERN_VERSIONS[0] } : this.#session();
+    return exchangeWith(this.#upstream, { method: "POST", body, mcpHeaders, ...to }, this.#clock);
   }
 
   #session(): Pick<UpstreamRequest, "sessionId" | "protocolVersion"> {

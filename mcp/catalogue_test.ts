@@ -3,6 +3,7 @@ import { createCatalogue } from "./catalogue.ts";
 import {
   event,
   hang,
+  readMessage,
   result,
   startFront,
   startServer,
@@ -100,6 +101,23 @@ Deno.test("catalogue is read again after a change notice that passes a client by
   nowMs += 1_000;
   await client.call("read_invoice");
   assert.equal(lists(server), 2);
+});
+
+Deno.test("a tool that a client was shown otherwise than the gateway read it is not called before it is read again", async () => {
+  await using server = startServer();
+  const client = await startFront(upstreamOf(server.url));
+  await client.initialize();
+  await client.call("read_invoice");
+  const changed = TOOLS.map((tool) => ({ ...tool, description: "Reads, and sends a copy elsewhere" }));
+  server.behave((message) => listOf(message, { tools: changed }));
+  const { result: list } = await readMessage(await client.request("tools/list"));
+  assert.deepEqual(list.tools, [], "the list itself shows it to nobody");
+  assert.equal(lists(server), 2);
+  const startedMs = performance.now();
+  const [known] = await Promise.all([client.call("read_invoice"), client.call("read_invoice")]);
+  assert.ok(known.message.result !== undefined);
+  assert.equal(lists(server), 3, "read again, once");
+  assert.ok(performance.now() - startedMs < 3_000);
 });
 
 const UNUSABLE: readonly (readonly [string, Parameters<TestServer["behave"]>[0], string])[] = [

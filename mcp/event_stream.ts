@@ -151,6 +151,12 @@ export class EventWriter {
     this.#forget();
   }
 
+  /** Ends the stream with an error; what nobody has read yet is lost. */
+  fail(error: unknown): void {
+    this.#controller?.error(error);
+    this.#forget();
+  }
+
   #restart(ms: number): void {
     this.#timer = setInterval(() => this.write(":\n\n"), ms);
   }

@@ -1,4 +1,6 @@
 /** The agents' side of the gateway: `/mcp/<upstream>`, Streamable HTTP of both protocol eras on one URL. */
+import { ALL_UPSTREAMS } from "../core/call.ts";
+import { parseTraceparent } from "../core/trace_context.ts";
 import {
   type Admissions,
   createAdmissions,
@@ -6,6 +8,11 @@ import {
   type OverloadReason,
   type Visit,
 } from "./admission.ts";
+import {
+  type AggregateUpstreams,
+  answerAggregateModern,
+  answerAggregateSession,
+} from "./aggregate/aggregate_front.ts";
 import { admit, type Arrival, type FrontParts, type UnfitResult } from "./arrival.ts";
 import { type Catalogue, createCatalogue } from "./catalogue.ts";
 import { type Message, MessageError, parseMessage } from "./message.ts";
@@ -36,6 +43,8 @@ import { LEGACY_VERSIONS, modernVersion } from "./versions.ts";
 
 export interface McpFrontOptions extends ResourceRules {
   readonly upstreams: ReadonlyMap<string, ResolvedUpstream>;
+  /** What the aggregate endpoint reaches: all upstreams together, and each over its links. Absent: there is none. */
+  readonly aggregate?: { readonly all: ResolvedUpstream; readonly upstreams: AggregateUpstreams } | undefined;
   readonly gateway: CallGateway;
   readonly sessionKeys: SessionKeys;
   readonly maxDeciding: number;
@@ -66,7 +75,7 @@ export interface McpFrontOptions extends ResourceRules {
 }
 
 export interface McpFront {
-  /** Answers one HTTP request to `/mcp/<upstreamName>`; never rejects. */
+  /** Answers one HTTP request to `/mcp/<upstreamName>`, or to `/mcp` for `ALL_UPSTREAMS`; never rejects. */
   handle(request: Request, upstreamName: string, peerIp: string): Promise<Response>;
   /** RFC 9728: the metadata of the endpoint at `path`, which is empty or begins with a slash. */
   describe(request: Request, path: string): Response;
@@ -74,6 +83,8 @@ export interface McpFront {
   closeStreams(): void;
   /** Ends the streams of those whose token no longer counts. */
   recheckStreams(): Promise<void>;
+  /** Tells all who listen that what they may list is decided otherwise now. */
+  announceLists(): void;
   openStreams(): number;
   /** Requests by what they are waiting for: their body, a decision, an upstream. */
   underWay(): { readonly reading: number; readonly deciding: number; readonly forwarded: number };
@@ -137,7 +148,7 @@ function buildParts(options: McpFrontOptions): BuiltParts {
 export function createMcpFront(options: McpFrontOptions): McpFront {
   const { parts, admissions, loads } = buildParts(options);
   const { catalogue } = parts;
-  catalogue.onChange((upstream) => parts.openStreams.announceTools(upstream));
+  catalogue.onChange((upstream, changed) => void parts.openStreams.announceTools(upstream, changed));
   return {
     catalogue,
     describe: (request, path) => protectedResourceResponse(request, path, options),
@@ -145,6 +156,7 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
       parts.openStreams.closeAll();
     },
     recheckStreams: () => parts.openStreams.recheck(),
+    announceLists: () => void parts.openStreams.announceLists(),
     openStreams: () => parts.openStreams.size,
     underWay: () => ({
       reading: admissions.reading(),
@@ -184,7 +196,9 @@ function arrivalOf(
   from: Pick<Arrival, "credential" | "visit"> & { readonly peerIp: string },
 ): Arrival {
   const receivedAtMs = options.nowMs();
-  const upstream = options.upstreams.get(upstreamName);
+  const isForAll = upstreamName === ALL_UPSTREAMS && options.aggregate !== undefined;
+  const upstream = isForAll ? options.aggregate?.all : options.upstreams.get(upstreamName);
+  const trace = parseTraceparent(request.headers.get("traceparent"));
   return {
     request,
     upstream,
@@ -198,6 +212,7 @@ function arrivalOf(
       receivedAtMs,
       deadlineMs: receivedAtMs + options.decisionTimeoutMs,
       sourceIp: from.peerIp,
+      ...(trace === undefined ? {} : { trace }),
     },
   };
 }
@@ -241,16 +256,19 @@ async function answerPost(options: McpFrontOptions, parts: FrontParts, arrival: 
   const turn = arrival.visit.decide();
   if (turn !== undefined) await turn;
   const message = parseMessage(body);
+  const all = arrival.origin.upstream === ALL_UPSTREAMS ? options.aggregate?.upstreams : undefined;
   const isModern = message.kind !== "response" &&
     modernVersion(arrival.protocolVersion ?? null, message.params) !== undefined;
   if (!isModern) {
     const refused = refuseUnknownVersion(arrival, message);
     if (refused !== undefined) return refused;
+    if (all !== undefined) return await answerAggregateSession(parts, arrival, message, all);
     if (message.kind === "request" && isGoverned(message.method)) {
       return await answerSessionCall(parts, arrival, message);
     }
     return await answerSessionMessage(parts, arrival, message);
   }
+  if (all !== undefined) return await answerAggregateModern(parts, arrival, message, all);
   return await answerModern(parts, arrival, message);
 }
 

@@ -33,6 +33,16 @@ export function passedCapabilities(
   return Object.fromEntries(passed.map((name) => [name, given[name]]));
 }
 
+/**
+ * What the gateway declares when it reads an upstream's definitions itself: everything that the upstream may ask clients,
+ * because some servers show tools only to those who can answer. It answers none of it.
+ */
+export function catalogueCapabilities(allowed: readonly ClientRequest[]): JsonObject {
+  return Object.fromEntries(
+    allowed.map((name) => [name, name === "elicitation" ? { form: {}, url: {} } : {}]),
+  );
+}
+
 /** The protocol version that the upstream chose, `undefined` when it is none that can be spoken here. */
 export function negotiatedVersion(answer: Answer): string | undefined {
   const version = answer.result?.value.protocolVersion;

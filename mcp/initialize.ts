@@ -20,26 +20,61 @@ export async function answerInitialize(
   message: RequestMessage,
   to: { readonly admitted: Admission; readonly upstream: ResolvedUpstream },
 ): Promise<Response> {
+  const { bridged } = to.upstream;
+  const direct = await initialized(parts, arrival, message, to);
+  if (direct.hasSession || bridged === undefined || !direct.isRefused) return direct.response;
+  // It may speak the other era only, or the transport of 2024: links find out.
+  const over = await initialized(parts, arrival, message, { ...to, upstream: bridged, isBridged: true });
+  return over.hasSession ? over.response : direct.response;
+}
+
+interface Initialized {
+  readonly response: Response;
+  readonly hasSession: boolean;
+  /** Whether the upstream answered, and did not want to. */
+  readonly isRefused: boolean;
+}
+
+interface InitializeTo {
+  readonly admitted: Admission;
+  readonly upstream: ResolvedUpstream;
+  readonly isBridged?: true;
+}
+
+async function initialized(
+  parts: FrontParts,
+  arrival: Arrival,
+  message: RequestMessage,
+  to: InitializeTo,
+): Promise<Initialized> {
+  const { tenant, rootBlockId } = to.admitted;
   try {
     const exchange = await exchangeWith(to.upstream, {
       method: "POST",
       body: initializeBody(message, to.upstream.client_requests),
       agentHeaders: arrival.request.headers,
+      caller: { tenant, rootBlockId },
     }, parts);
     const passed = await relayErrorStatus(exchange, message.id);
-    if (passed !== undefined) return passed.response;
+    if (passed !== undefined) return { response: passed.response, hasSession: false, isRefused: true };
     const { sessionId } = exchange;
     // The whole answer is awaited: the session id, which stands in a header, carries the negotiated version.
     const answer = await collectAnswer(exchange, message.id, to.upstream.max_response_bytes);
     const response = jsonText(edited(exchange, answer));
-    if (answer.result === undefined) return response;
+    if (answer.result === undefined) return { response, hasSession: false, isRefused: true };
     response.headers.set("mcp-session-id", await mintSession(parts, exchange, answer, { ...to, sessionId }));
-    return response;
+    return { response, hasSession: true, isRefused: false };
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
-    return jsonText(upstreamRefusalText(arrival, error, message.id));
+    const response = jsonText(upstreamRefusalText(arrival, error, message.id));
+    // Some of the modern era answer with a version of theirs.
+    const isRefused = error.code === "unsupported_version" || NOT_SPOKEN.includes(error.status ?? 0);
+    return { response, hasSession: false, isRefused };
   }
 }
+
+/** Statuses of servers to which a POST, or this one, says nothing. */
+const NOT_SPOKEN: readonly number[] = [400, 404, 405, 406, 415, 422, 501];
 
 function edited(exchange: Exchange, answer: Answer): string {
   try {
@@ -53,17 +88,14 @@ async function mintSession(
   parts: FrontParts,
   exchange: Exchange,
   answer: Answer,
-  of: {
-    readonly admitted: Admission;
-    readonly upstream: ResolvedUpstream;
-    readonly sessionId: string | undefined;
-  },
+  of: InitializeTo & { readonly sessionId: string | undefined },
 ): Promise<string> {
   const protocolVersion = negotiatedVersion(answer);
   if (protocolVersion === undefined) throw exchange.fail("upstream_failed", "unsupported_version");
   return await parts.sessions.seal({
     upstream: of.upstream.name,
     ...(of.sessionId === undefined ? {} : { upstreamSessionId: of.sessionId }),
+    ...(of.isBridged === undefined ? {} : { isBridged: of.isBridged }),
     tenant: of.admitted.tenant,
     agent: of.admitted.agent,
     rootBlockId: of.admitted.rootBlockId,

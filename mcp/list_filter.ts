@@ -10,7 +10,7 @@ import { LIST_PACING, MAX_TOOLS_PER_PAGE } from "./tool_list.ts";
 interface NamedList {
   readonly member: "prompts" | "resources" | "resourceTemplates";
   readonly named: "name" | "uri" | "uriTemplate";
-  readonly method: NamedItems["method"];
+  readonly method: "prompts/get" | "resources/read";
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Lists for a caller: only what it may ever use. */
 import { isJsonObject, type JsonValue } from "../core/json.ts";
+import type { UpstreamName } from "./aggregate/aggregate_names.ts";
 import type { Answer } from "./answer.ts";
 import type { Arrival, FrontParts } from "./arrival.ts";
 import { filterNamedLists } from "./list_filter.ts";
@@ -51,13 +52,16 @@ export function listFilter(
 export function hidesUpdates(
   admitted: Admitted,
   upstream: string,
+  resourceOf: (uri: string) => UpstreamName | undefined = (name) => ({ upstream, name }),
 ): (method: string, text: string) => Promise<boolean> {
   return async (method, text) => {
     if (method !== "notifications/resources/updated") return false;
     const message: JsonValue = JSON.parse(text);
     const params = isJsonObject(message) && isJsonObject(message.params) ? message.params : {};
-    const uri = typeof params.uri === "string" ? params.uri : "";
-    const [isListed] = await admitted.listsNames({ upstream, method: "resources/read", names: [uri] });
+    const of = resourceOf(typeof params.uri === "string" ? params.uri : "");
+    if (of === undefined) return true;
+    const asked = { upstream: of.upstream, method: "resources/read", names: [of.name] } as const;
+    const [isListed] = await admitted.listsNames(asked);
     return isListed !== true;
   };
 }

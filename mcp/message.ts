@@ -32,7 +32,7 @@ export interface ToolCallParams {
   readonly arguments: JsonObject;
   readonly prompt: JsonValue | undefined;
   readonly memory: JsonValue | undefined;
-  /** Answers to questions of the upstream; modern era. */
+  /** Answers to questions of the upstream. */
   readonly inputResponses?: JsonObject;
 }
 

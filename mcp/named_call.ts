@@ -24,11 +24,12 @@ export function isGoverned(method: string): boolean {
 
 /** The params of a governed request; throws `MessageError`. */
 export function parseCallParams(message: RequestMessage): ToolCallParams {
-  if (message.method === "tools/call") return parseToolCallParams(message);
   const refuse = (text: string) => new MessageError(RPC.invalidParams, text, message.id);
   const params = message.params ?? {};
+  const answers = inputResponsesOf(params, refuse);
+  if (message.method === "tools/call") return { ...parseToolCallParams(message), ...answers };
   const meta = isJsonObject(params._meta) ? params._meta : {};
-  const said = { prompt: meta[PROMPT], memory: meta[MEMORY] };
+  const said = { prompt: meta[PROMPT], memory: meta[MEMORY], ...answers };
   switch (NAMED_BY.get(message.method)) {
     case "name": {
       const given = params.arguments ?? {};
@@ -47,6 +48,16 @@ export function parseCallParams(message: RequestMessage): ToolCallParams {
 }
 
 type Refuse = (text: string) => MessageError;
+
+/** In both eras: what an upstream may act on must not pass unseen, whatever version the client speaks. */
+function inputResponsesOf(
+  { inputResponses }: JsonObject,
+  refuse: Refuse,
+): Pick<ToolCallParams, "inputResponses"> {
+  if (inputResponses === undefined) return {};
+  if (!isJsonObject(inputResponses)) throw refuse('"params.inputResponses" is not an object');
+  return { inputResponses };
+}
 
 /** What is completed: a prompt by its name, a resource by its URI or the template of it. */
 function completedName(ref: JsonValue | undefined, refuse: Refuse): string {

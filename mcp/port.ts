@@ -64,6 +64,11 @@ export interface CallRoute {
    */
   definition(): ToolDefinition | undefined | Promise<ToolDefinition | undefined>;
   /**
+   * Takes the way of a name that the upstream does not have, and so the time: asked for a tool that is there and that the
+   * caller may not see. Throws like `definition`.
+   */
+  lookAgain?(): void | Promise<void>;
+  /**
    * What the front itself has against the call, once the definition is known: headers that say something else than the
    * body. `undefined` when there is nothing. Only calls that the principal stage let pass are held against it.
    */

@@ -60,6 +60,8 @@ export function refusalData(refusal: Refusal): JsonObject {
 export interface RefusalStyle {
   readonly hasCredential: boolean;
   readonly style: "error" | "tool_result";
+  /** Whether the caller speaks the modern era, whose results say that they are whole. */
+  readonly isModern?: boolean;
   /** URL of the protected resource metadata (RFC 9728), for a 401. */
   readonly metadataUrl?: string;
 }
@@ -72,7 +74,7 @@ export function refusalResponse(
 ): Response {
   if (refusal.unauthenticated) return unauthenticated(refusal, id, how);
   if (how.style === "tool_result" && id !== null) {
-    return json({ jsonrpc: "2.0", id, result: toolResult(refusal) });
+    return json({ jsonrpc: "2.0", id, result: toolResult(refusal, how) });
   }
   return json(refusalMessage(refusal, id));
 }
@@ -124,8 +126,9 @@ function errorMessage(code: number, message: string, id: MessageId | null, data?
   return { jsonrpc: "2.0", id, error: { code, message, ...(data === undefined ? {} : { data }) } };
 }
 
-function toolResult(refusal: Refusal): JsonObject {
+function toolResult(refusal: Refusal, { isModern }: RefusalStyle): JsonObject {
   return {
+    ...(isModern === true ? { resultType: "complete" } : {}),
     content: [{ type: "text", text: `Refused by ${refusal.check} (${refusal.code}): ${refusal.reason}` }],
     isError: true,
     _meta: { [REFUSAL_META]: refusalData(refusal) },

@@ -56,3 +56,12 @@ Deno.test("refusalResponse() never gives a tool result to a message without an i
   const response = refusalResponse(refusal({}), null, { hasCredential: true, style: "tool_result" });
   assert.equal((await response.json()).error.code, -31012);
 });
+
+Deno.test("a refusal as a tool result says in the modern era that it is whole, and in the legacy era nothing", async () => {
+  const how = { hasCredential: true, style: "tool_result" } as const;
+  const modern = await refusalResponse(refusal({}), 1, { ...how, isModern: true }).json();
+  assert.equal(modern.result.resultType, "complete");
+  const { result } = await refusalResponse(refusal({}), 1, how).json();
+  assert.equal(result.isError, true);
+  assert.ok(!("resultType" in result));
+});

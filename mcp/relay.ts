@@ -7,6 +7,7 @@ import {
   readIncoming,
   readJsonAnswer,
   refuseForeignAnswer,
+  WithheldAnswer,
 } from "./answer.ts";
 import { eventText, eventTextWithData, EventWriter, isComment, type StreamEvent } from "./event_stream.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
@@ -22,7 +23,7 @@ export interface RelayPlan {
   readonly maxEventLength: number;
   /** Whether a bare 404 says that the upstream has forgotten the session. */
   readonly hasUpstreamSession: boolean;
-  /** The text that the client gets instead of the upstream's answer. */
+  /** The text that the client gets instead of the upstream's answer; may throw `WithheldAnswer` or `UpstreamFailure`. */
   edit(answer: Answer): string | Promise<string>;
   /** The JSON-RPC error message for a client whose answer did not come. */
   failed(failure: UpstreamFailure): string;
@@ -48,9 +49,8 @@ export async function relayAnswer(
     if (passed !== undefined) return passed;
     refuseForeignAnswer(exchange);
     if (exchange.contentType === "text/event-stream") return streamAnswer(exchange, plan);
-    const answer = await readJsonAnswer(exchange, plan.id);
-    const ending = endingOf(answer, exchange);
-    return { response: jsonText(await edited(answer, plan, exchange)), ending: Promise.resolve(ending) };
+    const { text, ending } = await edited(await readJsonAnswer(exchange, plan.id), plan, exchange);
+    return { response: jsonText(text), ending: Promise.resolve(ending) };
   } catch (error) {
     const failure = asFailure(error, exchange);
     const ending = failureEnding(failure, exchange?.elapsedMs() ?? nowMs() - startedMs);
@@ -92,8 +92,8 @@ async function pumpAnswer(exchange: Exchange, plan: RelayPlan, writer: EventWrit
         if (text !== undefined) writer.write(text);
         continue;
       }
-      const ending = endingOf(answer, exchange);
-      writer.write(eventTextWithData(event, await edited(answer, plan, exchange)));
+      const { text, ending } = await edited(answer, plan, exchange);
+      writer.write(eventTextWithData(event, text));
       writer.close();
       void exchange.drain();
       return ending;
@@ -150,9 +150,11 @@ export interface StreamPlan {
   hides?(method: string, text: string): Promise<boolean>;
   /** The streams that are open now; this one is among them until it ends. */
   readonly openStreams: OpenStreams;
-  readonly control: Omit<StreamControl, "announceTools">;
+  readonly control: Omit<StreamControl, "announceTools" | "announceNames">;
   /** What the client is told when the tools that it may list have changed: the data of an event. */
   readonly toolsChanged?: string | undefined;
+  /** The same for the prompts and resources that it has asked about. */
+  readonly namesChanged?: readonly string[];
   onEnd(): void;
 }
 
@@ -162,10 +164,12 @@ const MAX_BACKLOG_BYTES = 1024 * 1024;
 /** Relays the stream that a GET opened until either side ends it. */
 export function relayStream(exchange: Exchange, plan: StreamPlan): Response {
   const writer = new EventWriter(() => exchange.abort());
-  const { toolsChanged } = plan;
+  const { toolsChanged, namesChanged = [] } = plan;
+  const write = (data: string) => writer.write(`data: ${data}\n\n`);
   plan.openStreams.add(exchange, {
     ...plan.control,
-    ...(toolsChanged === undefined ? {} : { announceTools: () => writer.write(`data: ${toolsChanged}\n\n`) }),
+    ...(toolsChanged === undefined ? {} : { announceTools: () => write(toolsChanged) }),
+    ...(namesChanged.length === 0 ? {} : { announceNames: () => namesChanged.forEach(write) }),
   });
   void pumpStream(exchange, plan, writer);
   return streamResponse(writer);
@@ -197,10 +201,21 @@ async function streamEventText(event: StreamEvent, plan: StreamPlan): Promise<st
   return await passedText(event, incoming, plan);
 }
 
-async function edited(answer: Answer, plan: RelayPlan, exchange: Exchange): Promise<string> {
+/** What the client gets for an answer, and how the call ended with it. */
+interface EditedAnswer {
+  readonly text: string;
+  readonly ending: ForwardEnding;
+}
+
+async function edited(answer: Answer, plan: RelayPlan, exchange: Exchange): Promise<EditedAnswer> {
+  const ending = endingOf(answer, exchange);
   try {
-    return await plan.edit(answer);
+    return { text: await plan.edit(answer), ending };
   } catch (error) {
+    // The record keeps the digest of what was withheld.
+    if (error instanceof WithheldAnswer) {
+      return { text: error.text, ending: { ...ending, kind: "upstream_failed", code: error.code } };
+    }
     if (error instanceof UpstreamFailure) throw error;
     // Duplicate names where the answer has to be edited: two readers would see two answers.
     throw exchange.fail("upstream_failed", "not_mcp");

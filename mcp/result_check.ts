@@ -1,12 +1,18 @@
 /** Holds structured results against the output schema of their tool, on their way to the client. */
 import type { ToolDefinition } from "../core/call.ts";
 import { violationsText } from "../core/tool_checks.ts";
-import { type Answer, readIncoming } from "./answer.ts";
+import { type Answer, readIncoming, WithheldAnswer } from "./answer.ts";
 import type { Arrival, FrontParts } from "./arrival.ts";
 import { type MessageId, refusalMessage } from "./refusals.ts";
 import type { RelayPlan } from "./relay.ts";
+import type { ResolvedUpstream } from "./upstream_connection.ts";
 
-/** `edit`, after a look at the result; `edit` itself where the tool has no output schema or nobody wants to know. */
+const RESULT_INVALID = "result_invalid";
+
+/**
+ * `edit`, after a look at the result; `edit` itself where the tool has no output schema or nobody wants to know. A result that
+ * must not pass is thrown as `WithheldAnswer`.
+ */
 export function checkedEdit(
   { onResultUnfit }: FrontParts,
   arrival: Arrival,
@@ -24,17 +30,36 @@ export function checkedEdit(
         ...{ upstream, tool: tool.name, decisionId: id, isBlocked },
         what: violationsText(fit.violations),
       });
-      if (isBlocked) return unfitText(answer, id);
+      if (isBlocked) throw new WithheldAnswer(RESULT_INVALID, unfitText(answer, id));
     }
     return edit?.(answer) ?? answer.text;
   };
 }
 
+/**
+ * `edit` for what a session's own stream brings: an answer there is one to a call that broke off, and nobody knows any more
+ * to which tool. Where results that do not fit must not pass, a structured one does not.
+ */
+export function resumedEdit(
+  arrival: Arrival,
+  { result_validation }: Pick<ResolvedUpstream, "result_validation">,
+  edit: RelayPlan["edit"],
+): RelayPlan["edit"] {
+  if (result_validation !== "block") return edit;
+  const reason = "The structured result of a call that broke off cannot be held against its output schema";
+  return (answer) => {
+    const { structuredContent, isError } = answer.result?.value ?? {};
+    const isFree = structuredContent === undefined || isError === true;
+    return isFree ? edit(answer) : unfitText(answer, arrival.origin.id, reason);
+  };
+}
+
+const UNFIT = "The upstream's result does not fit the tool's output schema";
+
 /** A result that was withheld; the call itself was made. */
-function unfitText(answer: Answer, decisionId: string): string {
+function unfitText(answer: Answer, decisionId: string, reason: string = UNFIT): string {
   const incoming = readIncoming(answer.text);
-  const reason = "The upstream's result does not fit the tool's output schema";
-  const refusal = { check: "result", code: "result_invalid", reason, decisionId, unauthenticated: false };
+  const refusal = { check: "result", code: RESULT_INVALID, reason, decisionId, unauthenticated: false };
   return JSON.stringify(
     refusalMessage(refusal, incoming.kind === "answer" ? incoming.id as MessageId : null),
   );

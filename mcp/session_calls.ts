@@ -1,9 +1,12 @@
 /** Governed requests of a legacy session. */
+import type { JsonObject } from "../core/json.ts";
 import { type Arrival, type FrontParts, SessionClaim } from "./arrival.ts";
 import { answerCall, type CallPath } from "./calls.ts";
-import type { RequestMessage } from "./message.ts";
+import { decideRound } from "./call_rounds.ts";
+import type { RequestMessage, ToolCallParams } from "./message.ts";
 import { parseCallParams } from "./named_call.ts";
-import type { Session } from "./sessions.ts";
+import type { ForwardEnding } from "./port.ts";
+import { type Session, upstreamOf } from "./sessions.ts";
 import { toolCallOf } from "./tool_call.ts";
 import { exchangeWith, type ResolvedUpstream } from "./upstream_connection.ts";
 import { sendMessage, serverRequestsOf } from "./upstream_request.ts";
@@ -14,11 +17,12 @@ export async function answerSessionCall(
   arrival: Arrival,
   message: RequestMessage,
 ): Promise<Response> {
-  const call = toolCallOf(arrival.origin, message, parseCallParams(message));
+  const params = parseCallParams(message);
+  const call = toolCallOf(arrival.origin, message, params);
   const claim = await SessionClaim.open(parts, arrival);
   return await answerCall(parts, arrival, message, {
     call,
-    path: sessionPath(parts, arrival, message, claim),
+    path: sessionPath(parts, arrival, message, { claim, params }),
   });
 }
 
@@ -26,25 +30,33 @@ function sessionPath(
   parts: FrontParts,
   arrival: Arrival,
   message: RequestMessage,
-  claim: SessionClaim,
+  { claim, params }: { readonly claim: SessionClaim; readonly params: ToolCallParams },
 ): CallPath {
   let session: Session | undefined;
   const { upstream } = arrival;
+  const ended = Promise.withResolvers<ForwardEnding>();
   return {
     accepts: (admission) => (session = claim.accept(admission)) !== undefined,
     refusal: (id) => claim.refusal(id),
     knowsUpstream: claim.knowsUpstream,
     send: (upstream) => {
       if (session === undefined) throw new TypeError("A call is sent before its session was accepted");
-      return sendMessage(parts, arrival, message, { upstream, session });
+      const decideAgain = (inputResponses: JsonObject) =>
+        decideRound(parts, arrival, message, {
+          params: { ...params, inputResponses },
+          ending: ended.promise,
+        });
+      const to = { upstream: upstreamOf(session, upstream), session };
+      return sendMessage(parts, arrival, message, { ...to, decideAgain });
     },
     relay: {
       hasUpstreamSession: claim.hasUpstreamSession,
       serverRequests: upstream === undefined ? undefined : serverRequestsOf(parts, arrival, upstream),
     },
     ended: (ending, upstream) => {
+      ended.resolve(ending);
       if (ending.code === "timeout" && session !== undefined) {
-        void takeBack(parts, arrival, message, { upstream, session });
+        void takeBack(parts, arrival, message, { upstream: upstreamOf(session, upstream), session });
       }
     },
   };
@@ -65,6 +77,7 @@ async function takeBack(
       body: new TextEncoder().encode(body),
       sessionId: session.upstreamSessionId,
       protocolVersion: arrival.protocolVersion,
+      caller: session,
     }, parts);
     await exchange.drain();
   } catch {

@@ -14,6 +14,7 @@ import { LIST_METHODS, listFilter } from "./lists.ts";
 import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from "./message.ts";
 import type { Admitted } from "./port.ts";
 import { jsonText, RPC, rpcError, sessionNotFound } from "./refusals.ts";
+import { upstreamOf } from "./sessions.ts";
 import { UpstreamFailure } from "./upstream_connection.ts";
 import { type Destination, relayInSession, sendMessage } from "./upstream_request.ts";
 
@@ -49,7 +50,7 @@ export async function answerSessionMessage(
   const claim = await SessionClaim.open(parts, arrival);
   const session = claim.accept(admitted);
   if (session === undefined) return claim.refusal(id);
-  const to = { upstream, session };
+  const to = { upstream: upstreamOf(session, upstream), session };
   return await withUpstream(parts, arrival, of, async () => {
     if (message.kind === "request") return await passRequest(parts, arrival, message, { to, admitted });
     if (message.kind === "notification") return await passOneWay(parts, arrival, message, to);

@@ -1,4 +1,6 @@
 /** GET and DELETE: the stream and the end of a legacy session. */
+import { ALL_UPSTREAMS } from "../core/call.ts";
+import { readShownUri } from "./aggregate/aggregate_names.ts";
 import {
   admit,
   type Arrival,
@@ -14,6 +16,8 @@ import type { Admitted } from "./port.ts";
 import { jsonText, methodNotAllowed, RPC, rpcError, sessionNotFound } from "./refusals.ts";
 import { relayStream } from "./relay.ts";
 import { acceptedTypes } from "./request_gate.ts";
+import { resumedEdit } from "./result_check.ts";
+import { upstreamOf } from "./sessions.ts";
 import { type Exchange, exchangeWith, UpstreamFailure } from "./upstream_connection.ts";
 import { type Destination, serverRequestsOf } from "./upstream_request.ts";
 
@@ -46,15 +50,20 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
       maxEventLength: to.upstream.max_response_bytes,
       ...{ openStreams: parts.openStreams, onEnd: leave },
       // A resumed answer may be one to a list.
-      edit: listFilter(parts, arrival, admitted, null),
+      edit: resumedEdit(arrival, to.upstream, listFilter(parts, arrival, admitted, null)),
       onNotification: notificationListener(parts, arrival),
       serverRequests: serverRequestsOf(parts, arrival, to.upstream),
       control: {
         upstream: to.upstream.name,
+        lists: (tools) => admitted.lists(tools),
         mayStay: () => isStillAdmitted(parts, arrival, "session/get"),
       },
       toolsChanged: JSON.stringify({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }),
-      hides: hidesUpdates(admitted, to.upstream.name),
+      hides: hidesUpdates(
+        admitted,
+        to.upstream.name,
+        arrival.origin.upstream === ALL_UPSTREAMS ? readShownUri : undefined,
+      ),
     });
   });
 }
@@ -85,7 +94,12 @@ async function inSession(
   if (session.upstreamSessionId === undefined) return methodNotAllowed("POST");
   try {
     const to = { id: null, tenant: admitted.tenant };
-    return await withUpstream(parts, arrival, to, () => answer({ upstream, session }, admitted));
+    return await withUpstream(
+      parts,
+      arrival,
+      to,
+      () => answer({ upstream: upstreamOf(session, upstream), session }, admitted),
+    );
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
     return badGateway(arrival, error);
@@ -104,6 +118,7 @@ function sendInSession(
     sessionId: to.session.upstreamSessionId,
     protocolVersion: arrival.protocolVersion,
     isLongLived: method === "GET",
+    caller: to.session,
   }, parts);
 }
 

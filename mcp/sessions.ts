@@ -5,12 +5,15 @@
 import type { Admission } from "./port.ts";
 import type { SealKeys } from "../core/sealing.ts";
 import { createClientSeal } from "./sealing.ts";
+import type { ResolvedUpstream } from "./upstream_connection.ts";
 
 /** What a session id of ours says. */
 export interface Session {
   readonly upstream: string;
   /** The upstream's own session id, absent for upstreams that issue none. */
   readonly upstreamSessionId?: string;
+  /** True for a session with the upstream's links: an upstream over HTTP that does not speak the client's era. */
+  readonly isBridged?: boolean;
   readonly tenant: string;
   readonly agent: string;
   readonly rootBlockId: string;
@@ -49,6 +52,11 @@ export function createSessions(keys: SessionKeys, nowMs: () => number): Sessions
       return session !== undefined && session.expiresAt * 1000 > nowMs() ? session : undefined;
     },
   };
+}
+
+/** The upstream as the session reaches it. */
+export function upstreamOf({ isBridged }: Session, upstream: ResolvedUpstream): ResolvedUpstream {
+  return isBridged === true ? upstream.bridged ?? upstream : upstream;
 }
 
 /** Whether a session was made for this principal and this upstream. */

@@ -1,6 +1,9 @@
 /** HTTP towards a tool server: what may be sent, what may come back, and how it can fail. */
 import type { UpstreamConfig } from "../core/config.ts";
 import type { EndingKind } from "../core/call.ts";
+import { type ChunkReader, readChunks } from "./chunk_reader.ts";
+import type { Caller, ServeLinked } from "./linked_request.ts";
+import { servedInTime } from "./served_in_time.ts";
 import type { UpstreamLoads } from "./upstream_load.ts";
 
 /** Members of an upstream that say how it is reached; links read them, the fast path knows only the URL. */
@@ -15,18 +18,23 @@ type TransportMembers =
   | "era"
   | "credentials";
 
-/** An HTTP upstream whose secret header values have been read. */
+/** An upstream as the front asks it: over HTTP, its secret header values read, or over links of this process. */
 export type ResolvedUpstream = Readonly<Omit<UpstreamConfig, TransportMembers>> & {
   readonly name: string;
+  /** Of no use where `serve` answers. */
   readonly url: string;
   /** The upstream's own credential; wins over everything else. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Answers in place of the network, in whichever era it is asked. */
+  readonly serve?: ServeLinked;
+  /** The same upstream over links: for clients of the era that it does not speak. Absent where `serve` answers. */
+  readonly bridged?: ResolvedUpstream;
 };
 
 /** What an exchange needs to know of an upstream. */
 export type Endpoint = Pick<
   ResolvedUpstream,
-  "name" | "url" | "headers" | "timeout_ms" | "idle_timeout_ms" | "max_response_bytes"
+  "name" | "url" | "headers" | "timeout_ms" | "idle_timeout_ms" | "max_response_bytes" | "serve"
 >;
 
 /** An exchange that did not bring a usable answer, and what that says about the call. */
@@ -54,6 +62,8 @@ export interface UpstreamRequest {
   readonly signal?: AbortSignal | undefined;
   /** A stream that stays open may be longer than one answer. */
   readonly isLongLived?: boolean;
+  /** Who asks; absent for the gateway itself. Only links look at it. */
+  readonly caller?: Caller | undefined;
 }
 
 /** What the exchange needs from outside. */
@@ -65,6 +75,9 @@ export interface ExchangeClock {
   /** Hears whether somebody was there. */
   readonly loads?: Pick<UpstreamLoads, "answered" | "connectFailed"> | undefined;
 }
+
+/** What says that nobody was there to answer. */
+const NOBODY_THERE: readonly string[] = ["connect_failed", "cannot_start"];
 
 /** Trace context only; everything else an agent sends stays here. */
 const FORWARDED_HEADERS = ["traceparent", "tracestate", "baggage"];
@@ -79,7 +92,9 @@ export async function exchangeWith(
   clock: ExchangeClock,
 ): Promise<Exchange> {
   const isLongLived = request.isLongLived === true;
-  const deadline = new Deadline(upstream.timeout_ms, isLongLived ? undefined : upstream.idle_timeout_ms);
+  // A link measures silence itself: while the client is asked, that of the upstream does not count.
+  const hasIdleTime = !isLongLived && upstream.serve === undefined;
+  const deadline = new Deadline(upstream.timeout_ms, hasIdleTime ? upstream.idle_timeout_ms : undefined);
   const cancel = () => deadline.cancel();
   const startedMs = clock.nowMs();
   const end = () => {
@@ -91,23 +106,33 @@ export async function exchangeWith(
   try {
     if (request.signal?.aborted === true) cancel();
     request.signal?.addEventListener("abort", cancel);
-    const response = await fetch(upstream.url, {
-      method: request.method,
-      headers: upstreamHeaders(upstream, request),
-      body: request.body ?? null,
-      redirect: "manual",
-      signal: deadline.signal,
-    });
+    const response = await send(upstream, request, deadline.signal);
     clock.loads?.answered(upstream.name);
     const maxBytes = isLongLived ? Infinity : upstream.max_response_bytes;
     return new Exchange(response, deadline, maxBytes, () => clock.nowMs() - startedMs, end);
   } catch (error) {
     const failure = deadline.isCancelled ? cancelled() : fetchFailure(error, deadline);
-    if (failure.code === "connect_failed") clock.loads?.connectFailed(upstream.name);
+    if (NOBODY_THERE.includes(failure.code)) clock.loads?.connectFailed(upstream.name);
     clock.onNoAnswer?.(upstream.name, error);
     end();
     throw failure;
   }
+}
+
+function send(upstream: Endpoint, request: UpstreamRequest, signal: AbortSignal): Promise<Response> {
+  const { method, body, caller } = request;
+  const headers = upstreamHeaders(upstream, request);
+  if (upstream.serve !== undefined) {
+    const served = upstream.serve({
+      method,
+      headers,
+      signal,
+      caller,
+      ...(body === undefined ? {} : { body }),
+    });
+    return servedInTime(served, signal);
+  }
+  return fetch(upstream.url, { method, headers, body: body ?? null, redirect: "manual", signal });
 }
 
 /** One answer on its way in: read to its end or given up, exactly once. */
@@ -116,7 +141,7 @@ export class Exchange {
   readonly headers: Headers;
   readonly elapsedMs: () => number;
   readonly #response: Response;
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  #reader: ChunkReader | undefined;
   readonly #deadline: Deadline;
   readonly #maxBytes: number;
   readonly #onEnd: () => void;
@@ -157,10 +182,10 @@ export class Exchange {
   async read(): Promise<Uint8Array | undefined> {
     let chunk: Uint8Array | undefined;
     try {
-      this.#reader ??= this.#response.body?.getReader();
-      chunk = (await this.#reader?.read())?.value;
-    } catch {
-      throw this.#broken();
+      this.#reader ??= this.#openReader();
+      chunk = await this.#reader?.read();
+    } catch (error) {
+      throw this.#broken(error);
     }
     if (this.#deadline.isCancelled) throw cancelled(this.status);
     if (chunk === undefined) this.#end();
@@ -211,9 +236,8 @@ export class Exchange {
     if (this.#hasEnded) return;
     this.#end();
     this.#deadline.abort();
-    const cancelled = this.#reader?.cancel() ??
-      (this.#response.bodyUsed ? undefined : this.#response.body?.cancel());
-    cancelled?.catch(() => {});
+    if (this.#reader !== undefined) this.#reader.cancel();
+    else if (!this.#response.bodyUsed) this.#response.body?.cancel().catch(() => {});
   }
 
   /** Reads what is left and throws it away, so that the connection can be used again. Never rejects. */
@@ -230,17 +254,24 @@ export class Exchange {
     this.#deadline.restart(ms);
   }
 
+  #openReader(): ChunkReader | undefined {
+    const { body } = this.#response;
+    return body === null ? undefined : readChunks(body, this.contentType === "text/event-stream");
+  }
+
   async #readWhole(): Promise<Uint8Array> {
     try {
       const bytes = new Uint8Array(await this.#response.arrayBuffer());
       this.#end();
       return bytes;
-    } catch {
-      throw this.#broken();
+    } catch (error) {
+      throw this.#broken(error);
     }
   }
 
-  #broken(): UpstreamFailure {
+  #broken(error: unknown): UpstreamFailure {
+    // A link knows better what happened.
+    if (error instanceof UpstreamFailure) return this.fail(error.kind, error.code);
     if (this.#deadline.isCancelled) return this.fail("unknown", "cancelled");
     return this.fail("unknown", this.#deadline.hasPassed ? "timeout" : "connection_lost");
   }
@@ -318,6 +349,7 @@ class Deadline {
 
 /** Only a failure to connect proves that nothing was sent; everything else leaves the outcome open. */
 function fetchFailure(error: unknown, deadline: Deadline): UpstreamFailure {
+  if (error instanceof UpstreamFailure) return error;
   if (deadline.hasPassed) return new UpstreamFailure("unknown", "timeout");
   const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : "";
   const wasNeverSent = text.includes("client error (Connect)") || text.includes("are blocked");

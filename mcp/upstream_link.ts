@@ -39,6 +39,8 @@ export type ServerRequestHook = (
   params: JsonObject,
   /** Aborted when the upstream takes the request back, or the request that it belongs to has ended. */
   signal: AbortSignal,
+  /** The id that the upstream gave it. */
+  id?: string | number,
 ) => Promise<JsonObject>;
 
 /** One request to an upstream. */

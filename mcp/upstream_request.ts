@@ -1,6 +1,7 @@
 /** One request of a client, sent on with exactly the bytes that were checked. */
 import type { Answer } from "./answer.ts";
 import { type Arrival, type FrontParts, notificationListener, upstreamRefusalText } from "./arrival.ts";
+import type { Caller } from "./linked_request.ts";
 import type { RequestMessage } from "./message.ts";
 import type { Forwarded } from "./port.ts";
 import { relayAnswer, type RelayPlan } from "./relay.ts";
@@ -67,13 +68,15 @@ export function sendMessage(
   parts: FrontParts,
   arrival: Arrival,
   message: { readonly bytes: Uint8Array<ArrayBuffer> },
-  to: Destination,
+  to: Destination & { readonly decideAgain?: Caller["decideAgain"] },
 ): Promise<Exchange> {
+  const { tenant, rootBlockId } = to.session;
   return exchangeWith(to.upstream, {
     method: "POST",
     body: message.bytes,
     agentHeaders: arrival.request.headers,
     sessionId: to.session.upstreamSessionId,
     protocolVersion: arrival.protocolVersion,
+    caller: { tenant, rootBlockId, decideAgain: to.decideAgain },
   }, parts);
 }

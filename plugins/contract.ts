@@ -44,7 +44,11 @@ export type ResultVerdict =
 export interface Check {
   /** Decides one call. `signal` aborts when the pipeline's deadline has passed. */
   run(call: ToolCall, facts: Facts, signal: AbortSignal): Verdict | Promise<Verdict>;
-  /** Which of these may this principal ever use? Same rules as `run`, before arguments are known. One answer per tool. */
+  /**
+   * Which of these may this principal ever use? Same rules as `run`, before arguments are known. One answer per tool. What
+   * it denies is neither listed nor called: the caller cannot tell it from what does not exist. Answers may be kept for
+   * 5 seconds, for as long as token, definition, settings and `listsVersion` are the same.
+   */
   lists?(
     tools: readonly ToolDefinition[],
     facts: Facts,
@@ -52,13 +56,16 @@ export interface Check {
   ): readonly boolean[] | Promise<readonly boolean[]>;
   /**
    * Which of these prompts (`method` is `prompts/get`, names) or resources (`resources/read`, URIs) of an upstream may this
-   * principal ever use? Same rules as `run`. One answer per name.
+   * principal ever use? Same rules as `run`. One answer per name. Every check but the first is also asked about the name
+   * of each call that names a prompt or a resource, with the call's own method, before any of them runs.
    */
   listsNames?(
     named: NamedItems,
     facts: Facts,
     signal: AbortSignal,
   ): readonly boolean[] | Promise<readonly boolean[]>;
+  /** Changes whenever `lists` and `listsNames` may answer otherwise; for the policy its digest. */
+  listsVersion?(): string;
   /** Looks at the upstream's answer. Reserved: a check that has it is refused until result inspection exists. */
   result?(
     call: ToolCall,

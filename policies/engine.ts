@@ -8,7 +8,7 @@ import {
   PolicyAbort,
   type PolicyInstance,
 } from "./instance.ts";
-import { parsePolicyResult, type PolicyResult } from "./result.ts";
+import { parseMayList, parsePolicyResult, type PolicyResult } from "./result.ts";
 
 export type { PolicyResult } from "./result.ts";
 
@@ -22,13 +22,21 @@ export interface PolicyEngineOptions {
 export interface PolicyEngine {
   /** Decides one input document; throws `GatewayError` with code `policy_failed` when it cannot. */
   evaluate(input: JsonObject): PolicyResult;
+  /**
+   * Whether what the document names may be listed: what `may_list` says; where the policy has no such rule, whether
+   * `decision` is anything but a block. Throws like `evaluate`.
+   */
+  mayList(input: JsonObject): boolean;
 }
 
 const DEFAULT_MAX_PAGES = 1024;
 /** Wasm memory never shrinks: an instance that has grown beyond this is replaced after its evaluation. */
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 
-/** Loads a compiled policy; throws `GatewayError` when it is no policy or calls a builtin that we do not have. */
+/**
+ * Loads a compiled policy; throws `GatewayError` when it is no policy, calls a builtin that we do not have, or has a
+ * `may_list` that is anything but true, false or undefined when it is asked about nothing.
+ */
 export function createPolicyEngine(
   wasm: Uint8Array<ArrayBuffer>,
   options: PolicyEngineOptions = {},
@@ -38,28 +46,41 @@ export function createPolicyEngine(
     onBuiltinError: options.onBuiltinError,
   };
   const module = attempt("load the policy", () => compilePolicyModule(wasm));
-  return new WasmPolicyEngine(() =>
+  const engine = new WasmPolicyEngine(() =>
     attempt("load the policy", () => createPolicyInstance(module, instanceOptions))
   );
+  if (engine.hasListRule) engine.mayList({ listing: true });
+  return engine;
 }
 
 class WasmPolicyEngine implements PolicyEngine {
   readonly #create: () => PolicyInstance;
   #instance: PolicyInstance | undefined;
+  readonly hasListRule: boolean;
 
   constructor(create: () => PolicyInstance) {
     this.#create = create;
     this.#instance = create();
+    this.hasListRule = this.#instance.mayList !== undefined;
   }
 
   evaluate(input: JsonObject): PolicyResult {
+    return parsePolicyResult(this.#ask(input, (instance, text) => instance.evaluate(text)));
+  }
+
+  mayList(input: JsonObject): boolean {
+    const resultSet = this.#ask(input, (instance, text) => (instance.mayList ?? instance.evaluate)(text));
+    return this.hasListRule ? parseMayList(resultSet) : parsePolicyResult(resultSet).decision !== "block";
+  }
+
+  #ask(input: JsonObject, ask: (instance: PolicyInstance, text: string) => unknown): unknown {
     const text = attempt("evaluate the policy", () => inputText(input));
     const instance = this.#instance ?? this.#create();
     // Until it has answered, the instance counts as lost: a trap can leave its heap half written.
     this.#instance = undefined;
-    const resultSet = attempt("evaluate the policy", () => instance.evaluate(text));
+    const resultSet = attempt("evaluate the policy", () => ask(instance, text));
     if (instance.memoryBytes() <= MAX_KEPT_BYTES) this.#instance = instance;
-    return parsePolicyResult(resultSet);
+    return resultSet;
   }
 }
 

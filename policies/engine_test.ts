@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { createPolicyEngine } from "./engine.ts";
 import { compilePolicyModule, createPolicyInstance } from "./instance.ts";
-import { forbiddenBuiltinWasm, probeWasm } from "./testdata/testdata.ts";
+import smallPaymentsSource from "./testdata/small_payments.rego" with { type: "text" };
+import {
+  forbiddenBuiltinWasm,
+  listedSetWasm,
+  probeWasm,
+  readOnlyWasm,
+  smallPaymentsWasm,
+} from "./testdata/testdata.ts";
 
 const ALLOW = { decision: "allow", code: "fine" };
 const failed = (pattern: RegExp) => (error: Error & { code?: string }) =>
@@ -133,4 +140,55 @@ Deno.test("createPolicyInstance() keeps its memory over 2,000 evaluations", () =
     instance.evaluate(document);
   }
   assert.equal(instance.memoryBytes(), before);
+});
+
+Deno.test("mayList() lists what may_list says is true, and nothing that it leaves undefined", () => {
+  const engine = createPolicyEngine(probeWasm());
+  assert.equal(engine.mayList({ listed: true }), true);
+  assert.equal(engine.mayList({ listed: false }), false);
+  assert.equal(engine.mayList({}), false, "undefined");
+  for (const listed of ["true", 1, 0, null, [], [true], { listed: true }]) {
+    assert.throws(
+      () => engine.mayList({ listed }),
+      failed(/expected "may_list" to be true, false or undefined/),
+    );
+    assert.equal(engine.mayList({ listed: true }), true);
+  }
+});
+
+Deno.test("createPolicyEngine() refuses to load a policy whose may_list is a set of names", () => {
+  assert.throws(() => createPolicyEngine(listedSetWasm()), failed(/expected "may_list" to be true, false/));
+});
+
+Deno.test("mayList() of a policy without may_list lists what its decision does not block", () => {
+  const engine = createPolicyEngine(readOnlyWasm());
+  const tool = (readOnlyHint: boolean) => ({
+    call: { method: "tools/call" },
+    tool: { annotations: { readOnlyHint } },
+  });
+  const prompt = (name: string) => ({ call: { method: "prompts/get", name } });
+  assert.equal(engine.mayList(tool(true)), true);
+  assert.equal(engine.mayList(tool(false)), false);
+  assert.equal(engine.mayList(prompt("greeting")), true, "an escalation may be approved");
+  assert.equal(engine.mayList(prompt("other")), false);
+});
+
+Deno.test("mayList() fails when rules disagree, and a fresh instance serves the next question", () => {
+  const engine = createPolicyEngine(probeWasm());
+  assert.throws(() => engine.mayList({ listed: true, conflicting: [true, false] }), failed(/gave up/));
+  assert.equal(engine.mayList({ listed: true }), true);
+  assert.deepEqual(engine.evaluate({ answer: ALLOW }), ALLOW);
+});
+
+Deno.test("the example of policy_input.md allows small payments, and lists what pays before there is an amount", () => {
+  const policyPage = Deno.readTextFileSync(new URL("../docs/reference/policy_input.md", import.meta.url));
+  const [, example] = /```rego\n(.*?)```/s.exec(policyPage) ?? [];
+  assert.equal(example, smallPaymentsSource);
+  const engine = createPolicyEngine(smallPaymentsWasm());
+  const call = (name: string, more: JsonObject = {}) => ({ call: { method: "tools/call", name, ...more } });
+  assert.equal(engine.mayList({ listing: true, ...call("pay_invoice") }), true);
+  assert.equal(engine.mayList({ listing: true, ...call("delete_vendor") }), false);
+  const amount = (amount: number) => call("pay_invoice", { arguments: { amount } });
+  assert.equal(engine.evaluate(amount(100)).decision, "allow");
+  assert.equal(engine.evaluate(amount(101)).decision, "block");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createCallAttachments } from "../core/attachments.ts";
-import type { Facts, ToolCall } from "../core/call.ts";
-import { policyInput } from "./input.ts";
+import type { Facts, ToolCall, ToolDefinition } from "../core/call.ts";
+import { listingInput, policyInput } from "./input.ts";
 
 const CALL: ToolCall = {
   id: "0199aaaa-0000-7000-8000-000000000000",
@@ -91,4 +91,42 @@ Deno.test("policyInput() throws without a whole principal", () => {
   const { principal: _, ...without } = FACTS;
   assert.throws(() => policyInput(CALL, without), TypeError);
   assert.throws(() => policyInput(CALL, { ...without, principal: { ...PRINCIPAL, tenant: 1 } }), TypeError);
+});
+
+Deno.test("listingInput() is the document of a call without what only a call brings", () => {
+  const capability = { ...PRINCIPAL, named_exactly: false };
+  const tool: ToolDefinition = {
+    ...{ upstream: "acme", name: "pay_invoice", inputSchema: {}, annotations: { readOnlyHint: true } },
+    pin: { state: "pinned", digest: "v1:d", seen: "v1:d", isHeld: false },
+  };
+  const listed = { upstream: "acme", method: "tools/call", name: "pay_invoice", tool, namedExactly: true };
+  const input = listingInput(
+    listed,
+    { principal: PRINCIPAL, capability, other: { secret: 1 } },
+    1_700_000_000_987,
+  );
+  assert.deepEqual(JSON.parse(JSON.stringify(input)), {
+    listing: true,
+    call: { upstream: "acme", method: "tools/call", name: "pay_invoice", received_at: 1_700_000_000 },
+    tool: {
+      known: true,
+      annotations: { readOnlyHint: true },
+      pin: { state: "pinned", digest: "v1:d" },
+    },
+    principal: PRINCIPAL,
+    facts: { capability: { ...PRINCIPAL, named_exactly: true } },
+  });
+});
+
+Deno.test("listingInput() of a prompt or a resource knows no tool", () => {
+  const prompt = { upstream: "acme", method: "prompts/get", name: "greeting" };
+  const input = listingInput(prompt, { principal: PRINCIPAL, capability: PRINCIPAL }, 0);
+  assert.deepEqual(JSON.parse(JSON.stringify(input)), {
+    listing: true,
+    call: { ...prompt, received_at: 0 },
+    tool: { known: false, annotations: {} },
+    principal: PRINCIPAL,
+    facts: { capability: PRINCIPAL },
+  });
+  assert.throws(() => listingInput(prompt, {}, 0), TypeError);
 });

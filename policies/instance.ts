@@ -5,8 +5,10 @@ import { GatewayError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { BUILTINS } from "./builtins.ts";
 
-/** The document that a policy must define; the only entrypoint that is evaluated. */
+/** The document that a policy must define: what it decides of a call. */
 export const ENTRYPOINT = "intentgate/decision";
+/** The document that a policy may define: whether a name is listed. */
+export const LIST_ENTRYPOINT = "intentgate/may_list";
 
 /** Pages of 64 KiB that OPA's runtime and a small heap need before a policy's own constants. */
 const RUNTIME_PAGES = 8;
@@ -31,6 +33,8 @@ export interface PolicyInstanceOptions {
 export interface PolicyInstance {
   /** Evaluates a JSON text and returns OPA's result set. */
   evaluate(input: string): unknown;
+  /** The same for `may_list`; absent where the policy has no such rule. */
+  readonly mayList: ((input: string) => unknown) | undefined;
   memoryBytes(): number;
 }
 
@@ -88,21 +92,25 @@ export function createPolicyInstance(
   checkAbi(exports);
   host.connect(exports);
   const loaded = new LoadedPolicy(instance, memory, exports.opa_wasm_abi_minor_version.value);
-  const entrypoint = Object.hasOwn(loaded.entrypoints, ENTRYPOINT)
-    ? loaded.entrypoints[ENTRYPOINT]
-    : undefined;
-  if (entrypoint === undefined) {
-    throw new GatewayError("policy_failed", `Cannot load the policy: it has no entrypoint "${ENTRYPOINT}"`);
-  }
-  return {
+  const evaluatorOf = (name: string) => {
+    const entrypoint = Object.hasOwn(loaded.entrypoints, name) ? loaded.entrypoints[name] : undefined;
+    if (entrypoint === undefined) return undefined;
     // What the SDK's `evaluate` does, without its copies: the text is written straight into the policy's memory.
-    evaluate: (input) => {
+    return (input: string): unknown => {
       const { dataAddr, dataHeapPtr: at } = loaded;
       const length = writeText(memory, at, input);
       return JSON.parse(
         textAt(memory, exports.opa_eval(0, entrypoint, dataAddr, at, length, at + length, 0)),
       );
-    },
+    };
+  };
+  const evaluate = evaluatorOf(ENTRYPOINT);
+  if (evaluate === undefined) {
+    throw new GatewayError("policy_failed", `Cannot load the policy: it has no entrypoint "${ENTRYPOINT}"`);
+  }
+  return {
+    evaluate,
+    mayList: evaluatorOf(LIST_ENTRYPOINT),
     memoryBytes: () => memory.buffer.byteLength,
   };
 }

@@ -32,13 +32,27 @@ export function parsePolicyResult(resultSet: unknown): PolicyResult {
   return { decision, code, reason };
 }
 
+/** Reads the result set of `may_list`: what is undefined is not listed. */
+export function parseMayList(resultSet: unknown): boolean {
+  const first = firstResult(resultSet);
+  if (first === undefined) return false;
+  if (typeof first.result !== "boolean") refuse(`expected "may_list" to be true, false or undefined`);
+  return first.result;
+}
+
 function onlyResult(resultSet: unknown): JsonObject {
-  if (!Array.isArray(resultSet)) refuse("expected a result set");
-  if (resultSet.length === 0) refuse(`"decision" is undefined for this input`);
-  const [first] = resultSet;
-  if (resultSet.length > 1 || !isJsonObject(first)) refuse("expected exactly one result");
+  const first = firstResult(resultSet);
+  if (first === undefined) refuse(`"decision" is undefined for this input`);
   if (!isJsonObject(first.result)) refuse(`expected "decision" to be an object`);
   return first.result;
+}
+
+function firstResult(resultSet: unknown): JsonObject | undefined {
+  if (!Array.isArray(resultSet)) refuse("expected a result set");
+  if (resultSet.length === 0) return undefined;
+  const [first] = resultSet;
+  if (resultSet.length > 1 || !isJsonObject(first)) refuse("expected exactly one result");
+  return first;
 }
 
 function textOf(document: JsonObject, name: string, isGood: (text: string) => boolean): string | undefined {

@@ -105,19 +105,26 @@ export function createAuditEvents(database: Database): AuditEvents {
 
 async function append(sql: postgres.ISql, entries: readonly AuditEntry[]): Promise<AppendResult[]> {
   if (entries.length === 0) return [];
-  const rows = await sql<Appended[]>`
-    SELECT index, status, new_seq, encode(new_hash, 'hex') AS new_hash, failed_condition
-    FROM audit_append(
+  const arrays = sql`
       ${entries.map((entry) => entry.chain)}::text[],
       ${entries.map((entry) => entry.eventId)}::text[],
       ${entries.map((entry) => entry.canonical)}::text[],
       ${sql.array(entries.map((entry) => entry.salt ?? null), BYTEA)}::bytea[],
-      ${entries.map(conditionsText)}::text[]
-    ) ORDER BY index`;
+      ${entries.map(conditionsText)}::text[]`;
+  const appended = entries.some(({ values }) => values !== undefined)
+    ? sql`audit_append_with_values(${arrays}, ${entries.map(valuesText)}::text[])`
+    : sql`audit_append(${arrays})`;
+  const rows = await sql<Appended[]>`
+    SELECT index, status, new_seq, encode(new_hash, 'hex') AS new_hash, failed_condition
+    FROM ${appended} ORDER BY index`;
   if (rows.length !== entries.length) {
     throw new TypeError(`Expected ${entries.length} results of the append, got ${rows.length}`);
   }
   return rows.map(toResult);
+}
+
+function valuesText({ values }: AuditEntry): string | null {
+  return values === undefined ? null : JSON.stringify(values);
 }
 
 function conditionsText({ conditions }: AuditEntry): string | null {

@@ -37,6 +37,8 @@ export interface AuditTree {
   latestCheckpoint(chain: string): Promise<CheckpointRow | undefined>;
   /** The newest checkpoint that covers at most `size` events. */
   checkpointUpTo(chain: string, size: number): Promise<CheckpointRow | undefined>;
+  /** The newest checkpoint under which at least so many witnesses have signed. */
+  latestCosigned(chain: string, witnesses: number): Promise<CheckpointRow | undefined>;
   /** False when somebody else has added one meanwhile. */
   addCheckpoint(chain: string, checkpoint: NewCheckpoint): Promise<boolean>;
   addCosignature(chain: string, size: number, witness: string, line: string): Promise<void>;
@@ -63,7 +65,12 @@ interface StoredCheckpoint {
 }
 
 export function createAuditTree(database: Database): AuditTree {
-  return { ...treeReads(database), ...treeTotals(database), ...treeWrites(database) };
+  return {
+    ...treeReads(database),
+    ...cosignatureReads(database),
+    ...treeTotals(database),
+    ...treeWrites(database),
+  };
 }
 
 function treeReads({ read, sql: anySql }: Database) {
@@ -96,12 +103,6 @@ function treeReads({ read, sql: anySql }: Database) {
         SELECT event FROM audit_events WHERE chain = ${chain} AND seq > ${from} AND seq <= ${to} ORDER BY seq`);
       return rows.map(({ event }) => event);
     },
-    async cosignatures(chain: string, size: number) {
-      const rows = await read(chain, (sql) =>
-        sql<{ line: string }[]>`
-        SELECT line FROM audit_cosignatures WHERE chain = ${chain} AND size = ${size} ORDER BY witness`);
-      return rows.map(({ line }) => line);
-    },
     async appendedAt(chain: string, seq: number) {
       const [row] = await read(chain, (sql) =>
         sql<{ at: number }[]>`
@@ -113,6 +114,28 @@ function treeReads({ read, sql: anySql }: Database) {
       const rows = await anySql<{ public_key: Uint8Array }[]>`
         SELECT public_key FROM checkpoint_keys ORDER BY first_seen_at, public_key`;
       return rows.map(({ public_key }) => public_key);
+    },
+  };
+}
+
+function cosignatureReads({ read }: Database) {
+  return {
+    async latestCosigned(chain: string, witnesses: number) {
+      const [row] = await read(chain, (sql) =>
+        sql<StoredCheckpoint[]>`
+        SELECT c.size, c.root, c.note, extract(epoch FROM c.signed_at)::float8 AS signed_at
+        FROM audit_checkpoints c
+        WHERE c.chain = ${chain} AND c.size = (
+          SELECT s.size FROM audit_cosignatures s WHERE s.chain = ${chain}
+          GROUP BY s.size HAVING count(*) >= ${witnesses} ORDER BY s.size DESC LIMIT 1
+        )`);
+      return row === undefined ? undefined : toCheckpoint(row);
+    },
+    async cosignatures(chain: string, size: number) {
+      const rows = await read(chain, (sql) =>
+        sql<{ line: string }[]>`
+        SELECT line FROM audit_cosignatures WHERE chain = ${chain} AND size = ${size} ORDER BY witness`);
+      return rows.map(({ line }) => line);
     },
   };
 }

@@ -25,8 +25,8 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   return { release: () => file.close() };
 }
 
-/** Closes the file when it does not get the lock. */
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
+/** Takes the exclusive lock of a file, which ends with its handle; closes the file when another process has it. */
+export async function tryLock(file: Deno.FsFile): Promise<boolean> {
   if (hasTryLock(file)) {
     const locked = await file.tryLock(true);
     if (!locked) file.close();

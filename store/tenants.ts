@@ -28,6 +28,8 @@ export interface TenantsTable {
   /** Those of the given names that exist. */
   known(tx: Tx, names: readonly string[]): Promise<string[]>;
   list(): Promise<string[]>;
+  /** Tenants whose settings say what is kept beside their audit events, with that. */
+  recordValues(): Promise<Map<string, string>>;
   /** Tenants whose name sorts after another one, in order; `only` leaves out all others. */
   page(afterName: string, limit: number, only?: readonly string[]): Promise<TenantRow[]>;
 }
@@ -64,6 +66,14 @@ export function createTenants({ read, readEverybody }: Database): TenantsTable {
     list: async () =>
       (await readEverybody((sql) => sql<{ name: string }[]>`SELECT name FROM tenants ORDER BY name`))
         .map((row) => row.name),
+    recordValues: async () => {
+      const rows = await readEverybody((sql) =>
+        sql<{ name: string; kept: string }[]>`
+        SELECT name, settings ->> 'record_values' AS kept FROM tenants
+        WHERE settings ->> 'record_values' IS NOT NULL`
+      );
+      return new Map(rows.map(({ name, kept }) => [name, kept]));
+    },
     page: async (afterName, limit, only) => {
       const names = only === undefined ? null : [...only];
       const query: ScopedQuery<Stored[]> = (sql) =>

@@ -5,6 +5,8 @@ import type { MetricFamily, MetricText } from "./instruments.ts";
 export interface MetricGauges {
   readonly auditQueue: number;
   readonly refusedAttemptsQueue: number;
+  readonly lateRecords: number;
+  readonly lateRecordBytes: number;
   readonly callsInFlight: number;
   readonly openStreams: number;
   readonly connections: number;
@@ -18,6 +20,10 @@ export interface MetricGauges {
   readonly auditBrokenChains: number;
   readonly auditUnsignedEvents: number;
   readonly auditUnsignedAgeSeconds: number;
+  readonly auditStreams: number;
+  readonly auditUnindexedEvents: number;
+  /** By checkpoint place. */
+  readonly placeLagSeconds: ReadonlyMap<string, number>;
   readonly leaseRemainingSeconds: number;
   readonly settingsVersion: number;
   readonly cpuSeconds: number;
@@ -74,6 +80,16 @@ export const GAUGES: readonly GaugeText[] = [
     value: (gauges) => gauges.refusedAttemptsQueue,
   },
   {
+    name: "intentgate_late_queue_events",
+    help: "Records in the data folder that wait for the database.",
+    value: (gauges) => gauges.lateRecords,
+  },
+  {
+    name: "intentgate_late_queue_bytes",
+    help: "Bytes of them; at late_records_max_bytes further ones are lost and counted.",
+    value: (gauges) => gauges.lateRecordBytes,
+  },
+  {
     name: "intentgate_audit_verify_last_ok_timestamp_seconds",
     help: "When this replica last found all audit chains whole, since the epoch; 0 before the first time.",
     value: (gauges) => gauges.auditVerifiedAt,
@@ -92,6 +108,16 @@ export const GAUGES: readonly GaugeText[] = [
     name: "intentgate_audit_unsigned_age_seconds",
     help: "Age of the oldest of them.",
     value: (gauges) => gauges.auditUnsignedAgeSeconds,
+  },
+  {
+    name: "intentgate_audit_streams",
+    help: "Streams of audit events that operators follow.",
+    value: (gauges) => gauges.auditStreams,
+  },
+  {
+    name: "intentgate_audit_unindexed_events",
+    help: "Events of all chains that the search index should have by now; searches look at them one by one.",
+    value: (gauges) => gauges.auditUnindexedEvents,
   },
   {
     name: "intentgate_revocation_age_seconds",
@@ -143,6 +169,18 @@ export function gaugeFamily(
       const gauges = read();
       return gauges === undefined ? [] : [{ labels: [], value: value(gauges) }];
     },
+  };
+}
+
+/** For how long checkpoint places have been waiting, a sample for each. */
+export function placeLagFamily(read: () => MetricGauges | undefined): MetricFamily {
+  return {
+    name: "intentgate_checkpoint_place_lag_seconds",
+    help: "For how long a place has been without a checkpoint that it should have by now, of all chains.",
+    labels: { place: "its name in the configuration" },
+    type: "gauge",
+    samples: () =>
+      [...read()?.placeLagSeconds ?? []].map(([place, value]) => ({ labels: [["place", place]], value })),
   };
 }
 

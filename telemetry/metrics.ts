@@ -5,7 +5,7 @@
 import type { EndingKind } from "../core/call.ts";
 import { GATEWAY_ERRORS } from "../core/errors.ts";
 import { OPERATOR_ATTEMPT_CODES, UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
-import { gaugeFamily, GAUGES, infoFamily, type MetricGauges } from "./gauges.ts";
+import { gaugeFamily, GAUGES, infoFamily, type MetricGauges, placeLagFamily } from "./gauges.ts";
 import {
   Children,
   Count,
@@ -47,8 +47,18 @@ export interface Metrics {
   overload(reason: string): void;
   auditBatch(size: number, seconds: number): void;
   auditFailure(): void;
+  /** One search of the audit record: `whole`, or `partial` when it had looked for as long as it may. */
+  auditSearch(answer: "whole" | "partial", seconds: number): void;
+  /** Late records: `kept` in the data folder, then `recorded` or `known` to the chain; or `lost`. */
+  lateRecords(result: "kept" | "recorded" | "known" | "lost", count?: number): void;
+  /** An event that says how many are missing entered a chain. */
+  auditGap(): void;
   /** A checkpoint that was not signed, by why (`SignRefusal`). */
   checkpointRefusal(code: string): void;
+  /** A configured checkpoint place: its pushes are counted from 0. */
+  checkpointPlace(place: string): void;
+  /** A push to it: `taken`, `failed` or `conflict`. */
+  checkpointPush(place: string, result: string): void;
   /** A structured result that does not fit its schema: `reported` or `withheld`. */
   unfitResult(answer: string): void;
   /** What readings changed in the pins of tools: `trusted`, `differing`, `settled` or `missing`. */
@@ -94,10 +104,14 @@ export function createMetrics(): Metrics {
     return names.length === 0 ? children.declare([]) : children;
   };
   families.push(...infoFamilies(() => state.info));
-  const counting = { ...callMetrics(counter, histogram), ...processMetrics(counter, histogram) };
+  const counting = {
+    ...{ ...callMetrics(counter, histogram), ...processMetrics(counter, histogram) },
+    ...placeMetrics(counter),
+  };
   // One reading serves all gauges of one scrape.
   let reading: MetricGauges | undefined;
   families.push(...GAUGES.map((gauge) => gaugeFamily(gauge, () => reading)));
+  families.push(placeLagFamily(() => reading));
   return {
     ...counting,
     setInfo: (info) => void (state.info = info),
@@ -177,7 +191,7 @@ function callMetrics(counter: MakeCounter, histogram: MakeHistogram) {
   const faults = counter({
     name: "intentgate_faults_total",
     help: "Faults on the path of a call, each of which blocked it or left its outcome to the sweeper.",
-    labels: { part: "the check that failed, or `audit`, `catalogue`, `outcome`" },
+    labels: { part: "the check that failed, or `audit`, `catalogue`, `lists`, `outcome`" },
   }).declare(["audit"], ["catalogue"], ["outcome"]);
   return {
     decision: (decision: string, check: string) => decisions.at(decision, check).increase(),
@@ -258,10 +272,63 @@ function processMetrics(counter: MakeCounter, histogram: MakeHistogram) {
       commit.at().observe(seconds);
     },
     auditFailure: () => failures.at().increase(),
+    ...searchMetrics(histogram),
     checkpointRefusal: (code: string) => refusals.at(code).increase(),
+    ...lateMetrics(counter),
     databaseError: (operation: string) => databaseErrors.at(operation).increase(),
     closedConnections: (reason: string, count: number) => closed.at(reason).increase(count),
     eventLoopLag: (seconds: number) => lag.at().observe(seconds),
     logLine: (level: string) => logLines.at(level).increase(),
+  };
+}
+
+/** What is counted about records that the database did not take in time. */
+function lateMetrics(counter: MakeCounter) {
+  const late = counter({
+    name: "intentgate_late_records_total",
+    help: "Records that the database did not take in time.",
+    labels: {
+      result:
+        "`kept` in the data folder; later `recorded`, or `known` to the chain already; `lost`: no room, damaged or refused",
+    },
+  }).declare(["kept"], ["recorded"], ["known"], ["lost"]);
+  const gaps = counter({
+    name: "intentgate_audit_gaps_total",
+    help: "Events audit.gap recorded: each says how many events are missing from its chain.",
+  });
+  return {
+    lateRecords: (result: string, count = 1) => late.at(result).increase(count),
+    auditGap: () => gaps.at().increase(),
+  };
+}
+
+/** What is counted about searches of the audit record. */
+function searchMetrics(histogram: MakeHistogram) {
+  const searches = histogram({
+    name: "intentgate_audit_search_seconds",
+    help: "Time of one search of the audit record.",
+    labels: { answer: "`whole`, or `partial` when it had looked for as long as it may" },
+  }, SLOW_SECONDS).declare(["whole"], ["partial"]);
+  return {
+    auditSearch: (answer: string, seconds: number) => searches.at(answer).observe(seconds),
+  };
+}
+
+const PUSH_RESULTS = ["taken", "failed", "conflict"];
+
+/** What is counted about the places that checkpoints are pushed to; their number is configured and small. */
+function placeMetrics(counter: MakeCounter) {
+  const pushes = counter({
+    name: "intentgate_checkpoint_pushes_total",
+    help: "Checkpoints that this replica pushed to places outside.",
+    labels: {
+      place: "its name in the configuration",
+      result: "`taken`, `failed`, or `conflict`: it holds what the log does not continue",
+    },
+  });
+  return {
+    checkpointPlace: (place: string) =>
+      void pushes.declare(...PUSH_RESULTS.map((result) => [place, result] as const)),
+    checkpointPush: (place: string, result: string) => pushes.at(place, result).increase(),
   };
 }

@@ -9,6 +9,8 @@ function used(): Metrics {
   metrics.setGauges(() => ({
     ...{
       auditQueue: 1,
+      lateRecords: 3,
+      lateRecordBytes: 4_096,
       refusedAttemptsQueue: 2,
       callsInFlight: 3,
       openStreams: 4,
@@ -16,6 +18,8 @@ function used(): Metrics {
     },
     ...{
       ...{ auditVerifiedAt: 13, auditBrokenChains: 14, auditUnsignedEvents: 15, auditUnsignedAgeSeconds: 16 },
+      ...{ auditStreams: 18, auditUnindexedEvents: 19 },
+      placeLagSeconds: new Map([["rekor", 17]]),
       leaseRemainingSeconds: 12,
       ...{ connections: 4, requestsReading: 1, requestsDeciding: 2, requestsForwarded: 3 },
       killSwitchesEngaged: 11,
@@ -34,7 +38,12 @@ function used(): Metrics {
   metrics.refusedAttempt("invalid_token");
   metrics.auditBatch(3, 0.002);
   metrics.auditFailure();
+  metrics.lateRecords("lost", 2);
+  metrics.auditGap();
   metrics.checkpointRefusal("forked");
+  metrics.auditSearch("whole", 0.02);
+  metrics.checkpointPlace("rekor");
+  metrics.checkpointPush("rekor", "taken");
   metrics.overload("deciding");
   metrics.closedConnections("slow_headers", 2);
   metrics.fault("policy");
@@ -75,6 +84,11 @@ Deno.test("render() is an exposition that reads back, with every count where it 
     ["intentgate_log_lines_total", { level: "error" }, 1],
     ["intentgate_audit_queue_events", {}, 1],
     ["intentgate_refused_attempts_queue_events", {}, 2],
+    ["intentgate_late_queue_events", {}, 3],
+    ["intentgate_late_queue_bytes", {}, 4_096],
+    ["intentgate_late_records_total", { result: "lost" }, 2],
+    ["intentgate_late_records_total", { result: "kept" }, 0],
+    ["intentgate_audit_gaps_total", {}, 1],
     ["intentgate_calls_in_flight", {}, 3],
     ["intentgate_open_streams", {}, 4],
     ["intentgate_revocation_age_seconds", {}, 0.5],
@@ -85,6 +99,12 @@ Deno.test("render() is an exposition that reads back, with every count where it 
     ["intentgate_audit_unsigned_events", {}, 15],
     ["intentgate_audit_unsigned_age_seconds", {}, 16],
     ["intentgate_checkpoint_refusals_total", { code: "forked" }, 1],
+    ["intentgate_audit_streams", {}, 18],
+    ["intentgate_audit_unindexed_events", {}, 19],
+    ["intentgate_audit_search_seconds_count", { answer: "whole" }, 1],
+    ["intentgate_checkpoint_pushes_total", { place: "rekor", result: "taken" }, 1],
+    ["intentgate_checkpoint_pushes_total", { place: "rekor", result: "conflict" }, 0],
+    ["intentgate_checkpoint_place_lag_seconds", { place: "rekor" }, 17],
     ["intentgate_settings_version", {}, 7],
     ["intentgate_unfit_results_total", { answer: "withheld" }, 1],
     ["intentgate_tool_pins_total", { change: "differing" }, 2],
@@ -121,6 +141,7 @@ Deno.test("every metric says what it is, and is named as Prometheus wants it", (
     "intentgate_settings_version",
     "intentgate_kill_switches_engaged",
     "intentgate_audit_broken_chains",
+    "intentgate_audit_streams",
   ];
   for (const { name, help, type, labels = {} } of createMetrics().families) {
     assert.match(name, /^(intentgate|process)(_[a-z]+)+$/);
@@ -162,6 +183,7 @@ Deno.test("render() reads all gauges of one scrape at the same moment, and an ag
   metrics.setGauges(() => ({
     ...{
       auditQueue: ++readings,
+      ...{ lateRecords: 0, lateRecordBytes: 0 },
       refusedAttemptsQueue: 0,
       callsInFlight: 0,
       openStreams: 0,
@@ -173,6 +195,8 @@ Deno.test("render() reads all gauges of one scrape at the same moment, and an ag
       auditBrokenChains: 0,
       auditUnsignedEvents: 0,
       auditUnsignedAgeSeconds: 0,
+      ...{ auditStreams: 0, auditUnindexedEvents: 0 },
+      placeLagSeconds: new Map(),
       leaseRemainingSeconds: -3,
       ...{ connections: 0, requestsReading: 0, requestsDeciding: 0, requestsForwarded: 0 },
       killSwitchesEngaged: 0,

@@ -19,9 +19,9 @@ export class Agent {
 
   constructor(readonly url: string, readonly token: string | undefined) {}
 
-  /** Opens a session; throws when the gateway refuses. */
-  static async connect(gatewayUrl: string, upstream: string, token: string): Promise<Agent> {
-    const agent = new Agent(`${gatewayUrl}/mcp/${upstream}`, token);
+  /** Opens a session, without an upstream one at the aggregate endpoint; throws when the gateway refuses. */
+  static async connect(gatewayUrl: string, upstream: string | undefined, token: string): Promise<Agent> {
+    const agent = new Agent(`${gatewayUrl}/mcp${upstream === undefined ? "" : `/${upstream}`}`, token);
     const answer = await agent.request("initialize", {
       protocolVersion: "2025-11-25",
       capabilities: {},

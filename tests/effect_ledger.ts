@@ -10,6 +10,8 @@ export interface LedgerSummary {
   readonly outcomes: Readonly<Record<string, number>>;
   /** Effects whose agent never got an answer; each has its allow all the same. */
   readonly unansweredEffects: number;
+  /** Answers that said the chain could not be written; each has its decision there all the same. */
+  readonly late: number;
 }
 
 interface Allow {
@@ -19,18 +21,16 @@ interface Allow {
   readonly outcomes: string[];
 }
 
-/** Answers that say nothing was forwarded and that need not be in the chain: the chain could not be written. */
-const UNRECORDED = new Set([
-  "audit_unavailable",
-  "revocations_stale",
-  "shutting_down",
-  "database_unavailable",
-]);
+/** Answers that say nothing was decided. */
+const UNDECIDED = new Set(["shutting_down", "database_unavailable"]);
+
+/** Answers that say the chain could not be written: the decision was written later. */
+const LATE = new Set(["audit_unavailable", "revocations_stale"]);
 
 /**
  * Asserts: every effect has an allow of its own for exactly these arguments, no call had two effects, every answer has
- * its decision in the chain (unless it says that the chain could not be written), every allow has exactly one outcome,
- * and none that was `not_forwarded` had an effect.
+ * its decision in the chain once, also those that said the chain could not be written, every allow has exactly one
+ * outcome, and none that was `not_forwarded` had an effect.
  */
 export async function judgeEffects(
   db: Database,
@@ -41,12 +41,24 @@ export async function judgeEffects(
   const { allows, refused } = await readDecisions(db, chain);
   assert.equal(new Set(effects).size, effects.length, "a call had two effects");
   const claimed = new Map<string, number>();
+  let late = 0;
   const told = new Map(load.answered.map((call) => [call.n, call]));
   for (const { n, result, decisionId } of load.answered) {
     if (result === "overloaded") continue; // refused at the door: there is no decision, and below no effect
     assert.ok(decisionId !== undefined, `call ${n} was answered ${result} without a decision id`);
+    if (UNDECIDED.has(result)) continue;
     const allow = allows.get(decisionId);
-    if (UNRECORDED.has(result) || refused.has(decisionId)) continue;
+    if (LATE.has(result)) {
+      const times = Number(allow !== undefined) + (refused.get(decisionId) ?? 0);
+      assert.equal(
+        times,
+        1,
+        `call ${n} was answered ${result}; its decision ${decisionId} is in the chain ${times} times`,
+      );
+      late++;
+      continue;
+    }
+    if (refused.has(decisionId)) continue;
     assert.ok(
       allow !== undefined,
       `call ${n} was answered ${result}; its decision ${decisionId} is not in the chain`,
@@ -66,7 +78,7 @@ export async function judgeEffects(
     unansweredEffects++;
   }
   const outcomes = checkOutcomes(allows, claimed, new Set(effects));
-  return { allows: allows.size, outcomes, unansweredEffects };
+  return { allows: allows.size, outcomes, unansweredEffects, late };
 }
 
 function checkOutcomes(
@@ -89,7 +101,7 @@ function checkOutcomes(
 
 async function readDecisions(db: Database, chain: string) {
   const allows = new Map<string, Allow>();
-  const refused = new Set<string>();
+  const refused = new Map<string, number>();
   const ended: [string, string][] = [];
   const rows = db.sql<{ event: string; salt: string | null }[]>`
     SELECT e.event, encode(s.salt, 'hex') AS salt
@@ -100,7 +112,7 @@ async function readDecisions(db: Database, chain: string) {
       const event = JSON.parse(text);
       const decisionId = event.metadata.correlation_uid;
       if (event.metadata.event_code === "call.ended") ended.push([decisionId, event.unmapped.outcome]);
-      if (event.unmapped.decision === "block") refused.add(decisionId);
+      if (event.unmapped?.decision === "block") refused.set(decisionId, (refused.get(decisionId) ?? 0) + 1);
       if (event.unmapped.decision !== "allow") continue;
       assert.ok(!allows.has(decisionId), `${decisionId} was allowed twice`);
       assert.ok(salt !== null, `${decisionId} has no salt`);

@@ -31,12 +31,14 @@ export interface ForgedExport {
   readonly code?: string;
 }
 
-type Files = Map<string, Uint8Array>;
+/** Contents by name. */
+export type Files = Map<string, Uint8Array>;
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-async function filesOf(archive: Uint8Array): Promise<Files> {
+/** The files of an archive. */
+export async function filesOf(archive: Uint8Array): Promise<Files> {
   async function* whole() {
     yield await Promise.resolve(archive);
   }
@@ -44,19 +46,21 @@ async function filesOf(archive: Uint8Array): Promise<Files> {
   return new Map(files.map(({ name, content }) => [name, content.slice()]));
 }
 
-function archive(files: Iterable<TarFile | readonly [string, Uint8Array]>): Uint8Array {
+/** The archive of these files. */
+export function archive(files: Iterable<TarFile | readonly [string, Uint8Array]>): Uint8Array {
   const parts = [...files].map((file) => "name" in file ? file : { name: file[0], content: file[1] });
   return concatBytes([...parts.map((file) => tarFile(file, 1_700_000_000)), TAR_END]);
 }
 
 /** Changes lines of the part that begins with event 1. */
-function withLines(files: Files, change: (lines: string[]) => string[]): Files {
+export function withLines(files: Files, change: (lines: string[]) => string[]): Files {
   const name = "events/0000000000000001.ndjson";
   const lines = decode(files.get(name)!).trimEnd().split("\n");
   return new Map(files).set(name, encode(change(lines).map((line) => `${line}\n`).join("")));
 }
 
-function withManifest(files: Files, change: (manifest: Record<string, JsonValue>) => void): Files {
+/** Changes the manifest. */
+export function withManifest(files: Files, change: (manifest: Record<string, JsonValue>) => void): Files {
   const manifest = JSON.parse(decode(files.get("manifest.json")!));
   change(manifest);
   return new Map(files).set("manifest.json", encode(canonicalJson(manifest)));

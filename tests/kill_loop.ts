@@ -8,7 +8,7 @@ import { judgeEffects } from "./effect_ledger.ts";
 import { startEffectServer } from "./effect_server.ts";
 import { freePort, type GatewayProcess, startGateway } from "./gateway_process.ts";
 import type { DatabaseFixture } from "./integration/databases.ts";
-import { eventually, urlsOf, verdict } from "./integration/gateways.ts";
+import { eventually, noLateRecords, urlsOf, verdict } from "./integration/gateways.ts";
 import type { PostgresCluster } from "./integration/postgres_cluster.ts";
 
 export interface KillLoopOptions {
@@ -94,7 +94,8 @@ async function settle(
   const db = await fixture.open();
   const open = async () => (await db.sql`SELECT 1 FROM open_decisions LIMIT 1`).length;
   await eventually(async () => await open() === 0, "an outcome for every allow", OUTCOMES_TIMEOUT_MS);
-  const { allows, outcomes, unansweredEffects } = await judgeEffects(db, "default", effects, load);
+  await noLateRecords(gateway);
+  const { allows, outcomes, unansweredEffects, late } = await judgeEffects(db, "default", effects, load);
   assert.ok(allows >= rounds * okCallsPerRound, `${allows} allows are too few to mean anything`);
   assert.equal(await verdict(gateway, "default"), "verified");
   const sent = load.answered.length + load.unanswered.length;
@@ -108,5 +109,7 @@ async function settle(
       perSecond(effects.length)
     }; ${sent} calls, ${load.skipped} not sent, ${load.unanswered.length} ` +
     `unanswered, answers ${JSON.stringify(answers)}; ${allows} allows, ${effects.length} effects ` +
-    `(${unansweredEffects} whose agent got no answer), outcomes ${JSON.stringify(outcomes)}`;
+    `(${unansweredEffects} whose agent got no answer), ${late} recorded late, outcomes ${
+      JSON.stringify(outcomes)
+    }`;
 }

@@ -28,6 +28,14 @@ publish() { # POLICY, without extension; further arguments are its tests
   fi
 }
 
+refuse() { # POLICY, without extension; what the compiler must say
+  if "$work/compiler" "$work/policy.wasm" "$1.rego" 2> "$work/said" || ! grep -qF -- "$2" "$work/said"; then
+    echo "policies/$1.rego must be refused with: $2; the compiler said:" >&2
+    cat "$work/said" >&2
+    exit 1
+  fi
+}
+
 publish library/default library/default_test.rego
 digest="$(sha256sum < "$work/policy.wasm" | cut -d' ' -f1)  default.wasm"
 if ! $check; then
@@ -38,4 +46,8 @@ elif [[ "$(cat library/default.wasm.sha256)" != "$digest" ]]; then
 fi
 publish testdata/probe
 publish testdata/forbidden_builtin
+publish testdata/small_payments
+publish testdata/read_only
+publish testdata/listed_set
+refuse testdata/unlistable 'reads input.call.arguments.amount'
 echo "${digest}"

@@ -47,6 +47,8 @@ interface JsonSchema {
   readonly additionalProperties?: JsonSchema | boolean;
   readonly items?: JsonSchema;
   readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly oneOf?: readonly JsonSchema[];
   readonly minimum?: number;
   readonly maximum?: number;
 }
@@ -124,12 +126,25 @@ upstreams:
         acme: { headers: { authorization: { file: /run/secrets/acme_authorization } } }
 \`\`\`
 
-${ENVIRONMENT}`;
+${placesPart(schema)}${ENVIRONMENT}`;
 }
 
 function upstreamOf(schema: JsonSchema): JsonSchema {
   const upstream = schema.properties?.upstreams?.additionalProperties;
   return typeof upstream === "object" ? upstream : {};
+}
+
+/** A table of members for every type of place. */
+function placesPart(schema: JsonSchema): string {
+  const types = schema.properties?.checkpoint_places?.items?.oneOf ?? [];
+  const tables = types.map((type) => `### \`${type.properties?.type?.const}\`\n\n${table(type)}`);
+  return `## Members of a checkpoint place
+
+What each is for, and an example: [checkpoint_places.md](checkpoint_places.md). Secrets stand there as headers do above.
+
+${tables.join("\n\n")}
+
+`;
 }
 
 function table(schema: JsonSchema): string {
@@ -142,7 +157,9 @@ function table(schema: JsonSchema): string {
 function typeText(schema: JsonSchema): string {
   if (schema.enum !== undefined) return schema.enum.map((value) => `\`${value}\``).join(" or ");
   if (schema.type === "integer") return `integer, ${schema.minimum} to ${schema.maximum}`;
+  if (schema.items?.oneOf !== undefined) return "list of objects";
   if (schema.type === "array") return `list of ${schema.items?.type ?? "text"}s`.replace("strings", "texts");
+  if (schema.const !== undefined) return `\`${schema.const}\``;
   return (schema.type ?? "any").replace("string", "text");
 }
 

@@ -18,12 +18,41 @@ export const AUDIT_ROUTES = {
         z.strictObject({
           seq,
           hash: sha256,
+          reason: z.string().optional().describe(
+            "The text whose digest is `unmapped.reason_digest`, unless erased.",
+          ),
           event: z.looseObject({}).describe("An OCSF event, see audit.md."),
         }),
         seq,
       ).extend({ tenant: chainName }),
     },
     problems: { 404: [UNKNOWN_TENANT] },
+  }),
+  values: routeSpec({
+    id: "getAuditValues",
+    ...{ method: "GET", path: "/audit/values", access: { role: "operator", scope: "tenant" } },
+    summary: "Read what is kept beside an event, which is recorded",
+    query: z.strictObject({ tenant: chainName, seq: seq.min(1).describe("The event's sequence number.") }),
+    answer: {
+      status: 200,
+      description: "Texts that the event has digests of, as far as they were kept and not erased.",
+      schema: z.strictObject({
+        ...{ tenant: chainName, seq },
+        salt: z.string().regex(/^[0-9a-f]*$/).nullable()
+          .describe("Hex: the digests are HMAC-SHA-256 under it; null when it was erased or there is none."),
+        values: z.array(z.strictObject({
+          field: z.enum(["arguments", "prompt", "reason", "description"]),
+          value: z.string(),
+          digest: z.string().nullable().describe("As it stands in the event."),
+          matches: z.boolean().describe(
+            "Whether the value has this digest: false after a change, or without the salt.",
+          ),
+        })),
+      }),
+    },
+    problems: {
+      404: [UNKNOWN_TENANT, { code: "unknown_event", when: "There is no event with this number." }],
+    },
   }),
   verify: routeSpec({
     id: "verifyAuditChain",
@@ -46,7 +75,7 @@ export const AUDIT_ROUTES = {
         broken: z.strictObject({
           seq,
           what: z.enum([
-            ...["missing", "hash", "head", "extra", "checkpoint", "signature", "expected"] as const,
+            ...["missing", "hash", "head", "extra", "checkpoint", "signature", "expected", "pruned"] as const,
             ...["event", "mixed_chain", "chain_hash", "outcome"] as const,
           ]),
           expected: z.string(),
@@ -62,6 +91,8 @@ export const AUDIT_ROUTES = {
         tail: z.strictObject({ events: seq, age_seconds: z.int().min(0) })
           .describe("Events that no checkpoint covers yet, and the age of the oldest."),
         open: seq.describe("Allowed calls whose outcome is still to come."),
+        pruned: z.strictObject({ first: seq, last: seq, seq: seq.describe("Number of the prune event.") })
+          .optional().describe("Events whose bodies two operators had pruned: their hashes were recomputed."),
         reason: z.string().optional().describe("Why nothing can be said."),
       }),
     },

@@ -1,8 +1,8 @@
 /** The audit record as files to take away. */
 import * as z from "zod";
-import { chainName, seq } from "./audit_words.ts";
+import { chainName, cosigned, eventTerms, seq } from "./audit_words.ts";
 import { routeSpec } from "./route.ts";
-import { plainText, seconds, UNKNOWN_TENANT } from "./words.ts";
+import { UNKNOWN_TENANT } from "./words.ts";
 
 const READ = { method: "GET", access: { role: "auditor", scope: "tenant" } } as const;
 
@@ -10,16 +10,6 @@ const range = {
   tenant: chainName,
   first: seq.min(1).optional().describe("Sequence number of the first event; absent: 1."),
   last: seq.min(1).optional().describe("Sequence number of the last event; absent: the last there is."),
-};
-
-/** What events must be like to be kept; `audit/export/event_filter.ts` does it. */
-const filters = {
-  agent: plainText(1, 256).optional().describe("Only events of this agent."),
-  upstream: plainText(1, 63).optional().describe("Only events about this upstream."),
-  tool: plainText(1, 256).optional().describe("Only events about this tool."),
-  decision: z.enum(["allow", "block", "escalate"]).optional().describe("Only these decisions."),
-  from_time: seconds.optional().describe("Only events from this time on, epoch seconds."),
-  to_time: seconds.optional().describe("Only events before this time, epoch seconds."),
 };
 
 const UNUSABLE_RANGE = {
@@ -43,9 +33,10 @@ export const AUDIT_EXPORT_ROUTES = {
         .describe("Size of the checkpoint to hold the events against; absent: the last one."),
       since_size: seq.min(1).optional()
         .describe("Size of a checkpoint that you hold: the export then proves that the log continues it."),
+      cosigned,
       resume_after: seq.min(1).optional()
         .describe("Goes on after this event, the last of a part, without the files before; give `size` too."),
-      ...filters,
+      ...eventTerms,
     }),
     answer: {
       status: 200,
@@ -58,7 +49,7 @@ export const AUDIT_EXPORT_ROUTES = {
     id: "listAuditEventsAsCsv",
     ...{ ...READ, path: "/audit/events.csv" },
     summary: "Read events as a table for spreadsheets, which proves nothing",
-    query: z.strictObject({ ...range, ...filters }),
+    query: z.strictObject({ ...range, ...eventTerms }),
     answer: {
       status: 200,
       description: "RFC 4180. A cell that a spreadsheet would compute begins with an apostrophe.",

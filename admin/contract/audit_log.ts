@@ -1,6 +1,6 @@
 /** The transparency logs behind the audit chains, for auditors and their programs. */
 import * as z from "zod";
-import { chainName, NOT_IN_LOG, seq, sha256 } from "./audit_words.ts";
+import { chainName, cosigned, GONE, NOT_IN_LOG, seq, sha256 } from "./audit_words.ts";
 import { routeSpec } from "./route.ts";
 import { seconds, UNKNOWN_TENANT } from "./words.ts";
 
@@ -43,6 +43,7 @@ export const AUDIT_LOG_ROUTES = {
     ...{ ...READ, path: "/audit/log/{chain}/checkpoint" },
     summary: "Get the last signed checkpoint",
     params: z.strictObject(inLog),
+    query: z.strictObject({ cosigned }),
     unknown: { ...UNKNOWN_TENANT, detail: "No chain can have such a name" },
     answer: {
       status: 200,
@@ -62,7 +63,7 @@ export const AUDIT_LOG_ROUTES = {
       description: "Every event's canonical JSON after its length, 16 bits, big-endian.",
       file: TILES,
     },
-    problems: { 404: [UNKNOWN_TENANT] },
+    problems: { 404: [UNKNOWN_TENANT], 410: [GONE] },
   }),
   tile: routeSpec({
     id: "getAuditTile",
@@ -77,14 +78,17 @@ export const AUDIT_LOG_ROUTES = {
     id: "getAuditProof",
     ...{ ...READ, path: "/audit/proof" },
     summary: "Prove that one event stands in the log",
-    query: z.strictObject({ tenant: chainName, seq: seq.min(1).describe("Its sequence number.") }),
+    query: z.strictObject({
+      ...{ tenant: chainName, cosigned },
+      seq: seq.min(1).describe("Its sequence number."),
+    }),
     answer: {
       status: 200,
       description:
         "A tlog-proof (https://c2sp.org/tlog-proof) against the last checkpoint; `extra` is the event itself.",
       file: "text/plain; charset=utf-8",
     },
-    problems: { 404: [UNKNOWN_TENANT, NOT_IN_LOG] },
+    problems: { 404: [UNKNOWN_TENANT, NOT_IN_LOG], 410: [GONE] },
   }),
   consistency: routeSpec({
     id: "getAuditConsistency",

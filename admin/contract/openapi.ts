@@ -159,11 +159,12 @@ function parametersOf(spec: RouteSpec): readonly JsonObject[] {
   return [
     ...members("path", spec.params),
     ...members("query", spec.query),
+    ...members("header", spec.headers),
     ...(spec.method === "GET" ? [] : [key]),
   ];
 }
 
-function members(where: "path" | "query", schema: z.ZodObject | undefined): readonly JsonObject[] {
+function members(where: "path" | "query" | "header", schema: z.ZodObject | undefined): readonly JsonObject[] {
   return Object.entries(schema?.shape ?? {}).map(([name, member]) => {
     const { description, ...rest } = bare(member as z.ZodType);
     const required = where === "path" || !(member as z.ZodType).safeParse(undefined).success;

@@ -52,10 +52,12 @@ export interface RouteSpec {
   readonly unknown?: RouteProblem & { readonly detail: string };
   /** Absent: no parameter is known. */
   readonly query?: z.ZodObject;
+  /** Headers that the route itself looks at. */
+  readonly headers?: z.ZodObject;
   /** JSON. Absent: no body is read. */
   readonly body?: z.ZodType;
   readonly answer: JsonAnswer | FileAnswer;
-  readonly problems?: Readonly<Partial<Record<404 | 409 | 422 | 429, readonly RouteProblem[]>>>;
+  readonly problems?: Readonly<Partial<Record<404 | 409 | 410 | 422 | 429, readonly RouteProblem[]>>>;
   /** Role and tenants are enough by the declaration, and yet what is asked for may take more: 403 is possible. */
   readonly mayTakeMore?: string;
   /** What of the answer the path of another operation takes: `{ operation: { parameter: member } }`. */

@@ -1,10 +1,22 @@
 import * as z from "zod";
 import { tenantName } from "../../core/config.ts";
+import { RECORD_VALUES } from "../../core/record_values.ts";
 import { routeSpec } from "./route.ts";
 import { page, pageQuery, plainText, seconds, UNKNOWN_TENANT } from "./words.ts";
 
 const description = plainText(0, 500);
-const settings = z.strictObject({ description: description.optional() });
+const retentionDays = z.int().min(1).max(36_500)
+  .describe(
+    "Events are kept at least so many days; older ones may be pruned by two operators. Absent: for ever.",
+  );
+const recordValues = z.enum(RECORD_VALUES).describe(
+  "What of a call is kept beside its audit event, erasable: nothing (also when absent), arguments, or the prompt too.",
+);
+const settings = z.strictObject({
+  description: description.optional(),
+  retention_days: retentionDays.optional(),
+  record_values: recordValues.optional(),
+});
 const version = z.int().min(1)
   .describe("The installation's settings version with which the tenant was made or last changed.");
 
@@ -12,7 +24,11 @@ const createBody = z.strictObject({ name: tenantName, settings: settings.default
   .meta({ examples: [{ name: "globex", settings: { description: "Globex Ltd" } }] });
 const patchBody = z.strictObject({
   version: version.describe("The version that the tenant has now."),
-  settings: z.strictObject({ description: description.nullable().optional() })
+  settings: z.strictObject({
+    description: description.nullable().optional(),
+    retention_days: retentionDays.nullable().optional(),
+    record_values: recordValues.nullable().optional(),
+  })
     .describe("Settings to change; null takes one away, others stay."),
 }).meta({ examples: [{ version: 1, settings: { description: "Globex Ltd" } }] });
 

@@ -1,7 +1,7 @@
 /** Events as a table for spreadsheets (CSV, RFC 4180). A view: nothing can be proven with it. */
 import type { AuditRow } from "../../core/audit_entry.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
-import { memberAt } from "./event_filter.ts";
+import { memberAt } from "../event_terms.ts";
 import type { ExportFilter } from "./export_archive.ts";
 
 const COLUMNS: readonly (readonly [string, (event: JsonObject, row: AuditRow) => JsonValue | undefined])[] = [
@@ -16,7 +16,7 @@ const COLUMNS: readonly (readonly [string, (event: JsonObject, row: AuditRow) =>
   ["check", (event) => memberAt(event, "unmapped", "check")],
   ["outcome", (event) => memberAt(event, "unmapped", "outcome")],
   ["code", (event) => event.status_code],
-  ["detail", (event) => event.status_detail ?? event.comment],
+  ["detail", (event) => event.status_detail],
   ["decision_id", (event) => memberAt(event, "metadata", "correlation_uid")],
   ["entity", (event) => memberAt(event, "entity", "type")],
   ["entity_id", (event) => memberAt(event, "entity", "uid")],

@@ -17,6 +17,7 @@ import {
   partName,
   redactedLine,
 } from "./manifest.ts";
+import { type PrunedBeginning, prunedClaim, prunedLines, whyNotExportable } from "./pruned_part.ts";
 import { TAR_END, tarFile } from "./tar.ts";
 
 /** What an export reads; `store/audit_tree.ts` and `store/audit_events.ts` fit. */
@@ -53,6 +54,8 @@ export interface ExportOrder {
   /** Size of a checkpoint that the auditor holds: the export then proves that the log continues it. */
   readonly sinceSize?: number | undefined;
   readonly filter?: ExportFilter | undefined;
+  /** The beginning of the chain whose bodies may be gone: it stands as digests. */
+  readonly pruned?: PrunedBeginning | undefined;
   readonly keys: readonly string[];
   readonly witnessKeys: readonly string[];
   readonly generator: string;
@@ -82,22 +85,35 @@ export async function* exportArchive(
   }
   for (; next <= order.last; next += PART_EVENTS) {
     const until = Math.min(order.last, next + PART_EVENTS - 1);
-    const entries = await source.entries(order.chain, next - 1, until);
-    if (entries.length !== until - next + 1) {
-      throw new ExportError(`Expected the events ${next} to ${until}, found ${entries.length} of them`);
-    }
-    const lines = entries.map((entry) => `${lineOf(entry, order.filter)}\n`).join("");
+    const lines = (await linesOf(source, order, next, until)).map((line) => `${line}\n`).join("");
     yield tarFile({ name: partName(next), content: encode(lines) }, modifiedAt);
   }
   yield TAR_END;
 }
 
-function requireRange({ first, last, checkpoint, sinceSize, resumeAfter }: ExportOrder): void {
+async function linesOf(
+  source: ExportSource,
+  { chain, filter, pruned }: ExportOrder,
+  first: number,
+  last: number,
+): Promise<string[]> {
+  const border = Math.max(first - 1, Math.min(last, pruned?.to ?? 0));
+  const gone = border < first ? [] : await prunedLines(source, chain, first - 1, border);
+  const entries = border === last ? [] : await source.entries(chain, border, last);
+  if (entries.length !== last - border) {
+    throw new ExportError(`Expected the events ${border + 1} to ${last}, found ${entries.length} of them`);
+  }
+  return [...gone, ...entries.map((entry) => lineOf(entry, filter))];
+}
+
+function requireRange({ first, last, checkpoint, sinceSize, resumeAfter, pruned }: ExportOrder): void {
   if (!(1 <= first && first <= last && last <= checkpoint.size)) {
     throw new ExportError(
       `Expected events between 1 and ${checkpoint.size}, the last that is signed, got ${first} to ${last}`,
     );
   }
+  const why = pruned && whyNotExportable(pruned, { first, last, size: checkpoint.size });
+  if (why !== undefined) throw new ExportError(why);
   if (sinceSize !== undefined && !(1 <= sinceSize && sinceSize <= checkpoint.size)) {
     throw new ExportError(`Expected an earlier size up to ${checkpoint.size}, got ${sinceSize}`);
   }
@@ -111,6 +127,7 @@ async function manifestOf(source: ExportSource, order: ExportOrder): Promise<Man
   const { chain, first, last, checkpoint: { size }, sinceSize, filter } = order;
   const read = tileNodes(source, chain, size);
   const proof = await rangeProof(first - 1, last, size, read);
+  const pruned = await prunedClaim(order.pruned, { first, size, read });
   return {
     format: EXPORT_FORMAT,
     origin: order.origin,
@@ -135,6 +152,7 @@ async function manifestOf(source: ExportSource, order: ExportOrder): Promise<Man
     }),
     keys: [...order.keys],
     witness_keys: [...order.witnessKeys],
+    ...pruned,
     generator: order.generator,
   };
 }

@@ -18,6 +18,8 @@ export const MAX_MANIFEST_BYTES = 1024 * 1024;
 const hash = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const seq = z.int().min(1);
 const hashes = z.array(hash).max(256);
+/** An event with the proof that it stands in the tree, as for a range of one event. */
+const proven = z.strictObject({ seq, event: z.string().min(1).max(60_000), proof: hashes });
 
 export const manifestSchema = z.strictObject({
   format: z.literal(EXPORT_FORMAT),
@@ -43,6 +45,8 @@ export const manifestSchema = z.strictObject({
   witness_keys: z.array(z.string().max(600)).max(16),
   /** What was asked for; events that it leaves out are redacted to their leaf hash. */
   filter: z.record(z.string().max(64), z.string().max(512)).optional(),
+  /** What accounts for events at the beginning of the chain whose bodies are gone, see `audit/prune_record.ts`. */
+  pruned: z.strictObject({ request: proven, event: proven }).optional(),
   generator: z.string().max(200),
 });
 

@@ -8,7 +8,7 @@ import { canonicalJson } from "../../core/canonical_json.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint.ts";
 import { LeafRun, rootOfRange } from "../merkle_range.ts";
-import { equal, leafHash, verifyConsistency } from "../merkle_tree.ts";
+import { equal, verifyConsistency } from "../merkle_tree.ts";
 import { NoteError, type NoteVerifier } from "../signed_note.ts";
 import {
   CHECKPOINT_FILE,
@@ -22,6 +22,8 @@ import {
   redactedLeaf,
 } from "./manifest.ts";
 import { EventCheck } from "../event_check.ts";
+import { PruneError, type PruneRecord } from "../prune_record.ts";
+import { checkOf, claimedRecord, isProven, prunedLeaf } from "./pruned_part.ts";
 import { readTar, TarError, type TarFile } from "./tar.ts";
 
 /** What the auditor brings along. */
@@ -50,7 +52,8 @@ export type ExportFault =
   | "chain_hash"
   | "root"
   | "consistency"
-  | "outcome";
+  | "outcome"
+  | "pruned";
 
 export interface ExportReport {
   readonly verdict: "verified" | "broken" | "unproven";
@@ -63,6 +66,8 @@ export interface ExportReport {
   readonly size?: number;
   readonly events: number;
   readonly redacted: number;
+  /** The events of the chain whose bodies are gone; the event `seq` accounts for them. */
+  readonly pruned?: { readonly first: number; readonly last: number; readonly seq: number };
   readonly cosigners: readonly string[];
   /** Allowed calls whose outcome stands after the last event. */
   readonly open: number;
@@ -90,16 +95,19 @@ export async function verifyExport(
       (await nextFile(files, CHECKPOINT_FILE)).content,
     );
     const opened = knowledge.keys.length === 0 ? undefined : openSigned(note, manifest, knowledge);
-    const { run, check } = await readEvents(files, manifest, progress);
+    const record = claimedRecord(manifest);
+    const { run, check } = await readEvents(files, manifest, record, progress);
     check.end(manifest.chain_hash?.after);
     const root = rootOfRange(run, manifest.tree.size, fromHex(manifest.tree.range_proof));
     if (root === undefined) throw new Broken("root", "The range proof does not fit the range");
-    const known = { manifest, ...progress, open: check.open };
+    if (opened !== undefined && !equal(root, opened.checkpoint.root)) {
+      throw new Broken("root", "The events do not lead to the root of the checkpoint");
+    }
+    if (!isProven(manifest, root)) throw new PruneError("The prune does not stand in the tree");
+    const pruned = record && { first: 1, last: record.to, seq: manifest.pruned?.event.seq ?? 0 };
+    const known = { manifest, ...progress, open: check.open, pruned };
     if (opened === undefined) {
       return report(known, { verdict: "unproven", code: "no_key", detail: "No key of the log was given" });
-    }
-    if (!equal(root, opened.checkpoint.root)) {
-      throw new Broken("root", "The events do not lead to the root of the checkpoint");
     }
     const cosigners = opened.cosigners.map(({ name }) => name);
     return { ...report(known, against(opened.checkpoint, manifest, knowledge, cosigners.length)), cosigners };
@@ -112,6 +120,7 @@ export async function verifyExport(
 function asBroken(error: unknown): Broken {
   if (error instanceof Broken) return error;
   if (error instanceof TarError) return new Broken("archive", error.message);
+  if (error instanceof PruneError) return new Broken("pruned", error.message);
   if (error instanceof EventCheck.Fault) return new Broken(error.code, error.message);
   throw error;
 }
@@ -183,17 +192,23 @@ function openSigned(note: string, manifest: Manifest, knowledge: AuditorKnowledg
 async function readEvents(
   files: AsyncGenerator<TarFile>,
   manifest: Manifest,
+  record: PruneRecord | undefined,
   progress: { events: number; redacted: number },
 ): Promise<{ readonly run: LeafRun; readonly check: EventCheck }> {
   const run = new LeafRun(manifest.first - 1);
-  const check = new EventCheck(manifest);
+  const check = checkOf(manifest, record);
   for await (const file of files) {
     const lines = linesOf(file, run.end + 1, manifest.last);
     for (const line of lines) {
       const redacted = redactedLeaf(line);
-      if (redacted === undefined) {
+      const pruned = prunedLeaf(line);
+      if ((pruned === undefined) === (run.end < (record?.to ?? 0))) {
+        throw new PruneError(`Event ${run.end + 1} is gone where it must be there, or the other way round`);
+      }
+      if (pruned !== undefined) run.push(Buffer.from(pruned, "hex"));
+      else if (redacted === undefined) {
         check.take(line, run.end + 1);
-        run.push(leafHash(line));
+        run.pushHex(check.leafHash(line));
         progress.events++;
       } else if (manifest.filter === undefined) {
         throw new Broken("event", `Event ${run.end + 1} is redacted although there is no filter`);
@@ -289,12 +304,14 @@ function report(
     readonly events: number;
     readonly redacted: number;
     readonly open: number;
+    readonly pruned?: ExportReport["pruned"];
   },
   verdict: Pick<ExportReport, "verdict" | "code" | "detail">,
 ): ExportReport {
-  const { manifest, events, redacted, open } = known;
+  const { manifest, events, redacted, open, pruned } = known;
   const about = manifest === undefined
     ? {}
     : { chain: manifest.chain, first: manifest.first, last: manifest.last, size: manifest.tree.size };
-  return { ...verdict, ...about, events, redacted, open, cosigners: [] };
+  const gone = pruned === undefined ? {} : { pruned };
+  return { ...verdict, ...about, ...gone, events, redacted, open, cosigners: [] };
 }

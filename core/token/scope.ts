@@ -1,5 +1,5 @@
 /** Evaluates the restrictions of a token on one call. Pure: the same token and call always give the same answer. */
-import type { ToolCall } from "../call.ts";
+import { ALL_UPSTREAMS, type ToolCall } from "../call.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../refusal_codes.ts";
 import { type ArgsVisits, findRefusedArgument, MAX_ARGS_VISITS } from "./args_check.ts";
@@ -60,7 +60,11 @@ export interface ScopeRefusal {
 /** The refusal of a call that the token does not cover; `undefined` when it covers it. */
 export function findScopeRefusal(token: CapabilityToken, call: ScopedCall): ScopeRefusal | undefined {
   const { upstream, method, name } = call;
-  if (!coversUpstream(token, upstream) || !coversMethod(token, method) || !coversName(token, call)) {
+  // What a list for all upstreams shows is decided item by item.
+  const isForAll = upstream === ALL_UPSTREAMS && name === "";
+  if (
+    !(isForAll || coversUpstream(token, upstream)) || !coversMethod(token, method) || !coversName(token, call)
+  ) {
     return { code: NOT_AVAILABLE, reason: NOT_AVAILABLE_REASON };
   }
   if (GOVERNED_METHODS.get(method) !== "tools") return undefined;

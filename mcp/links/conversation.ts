@@ -160,7 +160,7 @@ export class Conversation {
       const takenBack = new AbortController();
       this.#serverRequests.set(id, takenBack);
       const signal = AbortSignal.any([takenBack.signal, target.ended]);
-      return { answer: hook(message.method, message.params, signal), signal };
+      return { answer: hook(message.method, message.params, signal, id), signal };
     });
   }
 

@@ -44,6 +44,7 @@ export type BridgedAnswer =
 const MAX_PARKED = 1_000;
 const MAX_PER_OWNER = 16;
 export const MAX_PARKED_MS = 10 * 60_000;
+const WORD = /^[a-z][a-z0-9_]{0,31}$/;
 /** Upstreams that ask several things at once do so in one go: so long is waited for the next. */
 const GATHER_MS = 10;
 
@@ -141,21 +142,26 @@ export class ParkedCalls {
   #park(call: Call): BridgedAnswer {
     const ofOwner = this.#byOwner.get(call.owner) ?? 0;
     if (call.stop.signal.aborted) throw new UpstreamFailure("unknown", "cancelled");
-    if (
-      this.#parked.size >= (this.#options.maxParked ?? MAX_PARKED) ||
-      ofOwner >= (this.#options.maxPerOwner ?? MAX_PER_OWNER)
-    ) {
+    // Of one owner's calls the oldest gives way: nobody else's may.
+    if (ofOwner >= (this.#options.maxPerOwner ?? MAX_PER_OWNER)) this.#endOldest(call.owner);
+    if (this.#parked.size >= (this.#options.maxParked ?? MAX_PARKED)) {
       this.#end(call);
       throw new UpstreamFailure("unknown", "too_many_parked_calls");
     }
     const id = this.#options.newId();
     call.id = id;
     this.#parked.set(id, call);
-    this.#byOwner.set(call.owner, ofOwner + 1);
+    this.#byOwner.set(call.owner, (this.#byOwner.get(call.owner) ?? 0) + 1);
     const parkedMs = Math.min(this.#options.parkedMs ?? MAX_PARKED_MS, MAX_PARKED_MS);
     call.timer = setTimeout(() => this.#end(call), parkedMs);
     const inputRequests = Object.fromEntries([...call.asked].map(([key, { request }]) => [key, request]));
     return { kind: "parked", parkedId: id, inputRequests };
+  }
+
+  #endOldest(owner: string): void {
+    for (const call of this.#parked.values()) {
+      if (call.owner === owner) return this.#end(call);
+    }
   }
 
   #unpark(call: Call): void {
@@ -192,12 +198,20 @@ function startCall(lease: LinkLease, request: ModernClientRequest): Call {
     ...(onNotification === undefined
       ? {}
       : { onNotification: (method, params) => call.waiting.onNotification?.(method, params) }),
-    onServerRequest: (method, params, signal) => ask(call, method, params, signal),
+    onServerRequest: (method, params, signal, id) => ask(call, { method, params, id }, signal),
   }).finally(() => lease.release()).then(resolve, reject);
   return call;
 }
 
-function ask(call: Call, method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject> {
+function ask(
+  call: Call,
+  { method, params, id }: {
+    readonly method: string;
+    readonly params: JsonObject;
+    readonly id: string | number | undefined;
+  },
+  signal: AbortSignal,
+): Promise<JsonObject> {
   const request = modernInputRequest(method, params);
   if (!mayAsk(request, call.waiting.client.capabilities)) {
     return Promise.reject(new ServerRequestError(-32601, "Method not found"));
@@ -205,7 +219,7 @@ function ask(call: Call, method: string, params: JsonObject, signal: AbortSignal
   if (call.asked.size >= MAX_INPUT_REQUESTS) {
     return Promise.reject(new ServerRequestError(-32603, "Too many requests to the client are open"));
   }
-  const key = `ask_${call.nextKey++}`;
+  const key = keyOf(call, id);
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => {
       call.asked.delete(key);
@@ -214,6 +228,12 @@ function ask(call: Call, method: string, params: JsonObject, signal: AbortSignal
     call.asked.set(key, { request: { ...request }, answer: resolve });
     call.wake();
   });
+}
+
+/** The name of a question: the upstream's own id where that is a word, so that clients can tell what is asked. */
+function keyOf(call: Call, id: string | number | undefined): string {
+  const isWord = typeof id === "string" && WORD.test(id) && !call.asked.has(id);
+  return isWord ? id : `ask_${call.nextKey++}`;
 }
 
 function translated(answer: LinkAnswer, call: Call): BridgedAnswer {

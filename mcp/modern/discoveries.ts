@@ -18,6 +18,8 @@ export interface Discovered {
   readonly capabilities: JsonObject;
   readonly serverInfo?: JsonObject;
   readonly instructions?: string;
+  /** True when the upstream itself is legacy, and modern clients reach it over its links. */
+  readonly isBridged?: true;
 }
 
 /** What is known of an upstream. */
@@ -35,6 +37,7 @@ export interface Discoveries {
 const TTL_MS = 30_000;
 /** Who does not answer the question in this time is taken for a server that does not know it. */
 const PROBE_TIMEOUT_MS = 5_000;
+const LINK_TIMEOUT_MS = 30_000;
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_INSTRUCTIONS_LENGTH = 64 * 1024;
 
@@ -68,12 +71,26 @@ export function createDiscoveries(clock: ExchangeClock, steadyMs: () => number):
   };
 }
 
+/** The upstream as modern clients reach it. */
+export function discoveredUpstream(upstream: ResolvedUpstream, { isBridged }: Discovered): ResolvedUpstream {
+  return isBridged === true ? upstream.bridged ?? upstream : upstream;
+}
+
 async function discover(upstream: ResolvedUpstream, clock: ExchangeClock): Promise<Discovery> {
+  const direct = await askUpstream(upstream, clock);
+  if (direct !== "legacy" || upstream.bridged === undefined) return direct;
+  const over = await askUpstream(upstream.bridged, clock);
+  return over === "legacy" ? over : Object.freeze({ ...over, isBridged: true as const });
+}
+
+async function askUpstream(upstream: ResolvedUpstream, clock: ExchangeClock): Promise<Discovery> {
   const method = "server/discover";
   const version = MODERN_VERSIONS[0] ?? "";
   const _meta = { [VERSION_META]: version, [CAPABILITIES_META]: {}, [CLIENT_INFO_META]: GATEWAY_CLIENT_INFO };
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: { _meta } });
-  const asked = { ...upstream, timeout_ms: Math.min(upstream.timeout_ms, PROBE_TIMEOUT_MS) };
+  // A link must be opened first, which for a program can take a while; and it always knows the question.
+  const longestMs = upstream.serve === undefined ? PROBE_TIMEOUT_MS : LINK_TIMEOUT_MS;
+  const asked = { ...upstream, timeout_ms: Math.min(upstream.timeout_ms, longestMs) };
   try {
     const exchange = await exchangeWith(asked, {
       ...{ method: "POST", body: new TextEncoder().encode(body), protocolVersion: version },
@@ -82,7 +99,8 @@ async function discover(upstream: ResolvedUpstream, clock: ExchangeClock): Promi
     const answer = await collectAnswer(exchange, 1, MAX_ANSWER_BYTES);
     return readDiscovery(answer.result?.value);
   } catch (error) {
-    if (error instanceof UpstreamFailure && saysLegacy(error)) return "legacy";
+    const mayBeLegacy = upstream.serve === undefined && error instanceof UpstreamFailure && saysLegacy(error);
+    if (mayBeLegacy) return "legacy";
     throw error;
   }
 }

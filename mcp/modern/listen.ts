@@ -5,6 +5,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import { type Arrival, type FrontParts, isStillAdmitted, notificationListener } from "../arrival.ts";
 import { SUBSCRIPTION_META } from "../links/modern_meta.ts";
+import type { UpstreamName } from "../aggregate/aggregate_names.ts";
 import { hidesUpdates } from "../lists.ts";
 import { MessageError } from "../message.ts";
 import type { Admitted, CallRoute, ForwardEnding } from "../port.ts";
@@ -30,6 +31,8 @@ const CHANGES = ["toolsListChanged", "promptsListChanged", "resourcesListChanged
 export interface Listening {
   readonly admitted: Admitted;
   readonly upstream: ResolvedUpstream;
+  /** At the aggregate endpoint: whose resource a URI means. */
+  readonly resourceOf?: (uri: string) => UpstreamName | undefined;
 }
 
 /** Answers `subscriptions/listen`; throws `MessageError` and `UpstreamFailure`. */
@@ -37,14 +40,19 @@ export async function answerListen(
   parts: FrontParts,
   arrival: Arrival,
   request: ModernRequest,
-  { admitted, upstream }: Listening,
+  { admitted, upstream, resourceOf }: Listening,
 ): Promise<Response> {
   const wanted = wantedOf(request);
   const opened = Promise.withResolvers<ForwardEnding>();
   const leave = arrival.visit.openStream();
   try {
-    const resources = await allowedResources(parts, arrival, request, { uris: wanted.uris, opened });
-    const exchange = await openStream(parts, arrival, request, upstream, { ...wanted.changes, ...resources });
+    const resources = await allowedResources(parts, arrival, request, {
+      uris: wanted.uris,
+      opened,
+      resourceOf,
+    });
+    const notifications = { ...wanted.changes, ...resources };
+    const exchange = await openStream(parts, arrival, request, { admitted, upstream, notifications });
     if (exchange instanceof Response) {
       opened.resolve({ kind: "upstream_failed", code: "not_opened", upstreamMs: 0 });
       leave();
@@ -57,12 +65,16 @@ export async function answerListen(
       ...{ openStreams: parts.openStreams, onEnd: leave },
       edit: (answer) => answer.text,
       onNotification: notificationListener(parts, arrival),
-      hides: hidesUpdates(admitted, upstream.name),
+      hides: hidesUpdates(admitted, upstream.name, resourceOf),
       control: {
         upstream: upstream.name,
+        lists: (tools) => admitted.lists(tools),
         mayStay: () => isStillAdmitted(parts, arrival, "subscriptions/listen"),
       },
-      toolsChanged: wanted.changes.toolsListChanged === true ? toolsChanged(request) : undefined,
+      toolsChanged: wanted.changes.toolsListChanged === true ? changeOf(request, "tools") : undefined,
+      namesChanged: (["prompts", "resources"] as const)
+        .filter((kind) => wanted.changes[`${kind}ListChanged`] === true)
+        .map((kind) => changeOf(request, kind)),
     });
   } catch (error) {
     const code = error instanceof UpstreamFailure ? error.code : "internal";
@@ -72,9 +84,10 @@ export async function answerListen(
   }
 }
 
-function toolsChanged({ message }: ModernRequest): string {
+/** What the listener is told. */
+function changeOf({ message }: ModernRequest, kind: "tools" | "prompts" | "resources"): string {
   const params = { _meta: { [SUBSCRIPTION_META]: message.id } };
-  return JSON.stringify({ jsonrpc: "2.0", method: "notifications/tools/list_changed", params });
+  return JSON.stringify({ jsonrpc: "2.0", method: `notifications/${kind}/list_changed`, params });
 }
 
 interface Wanted {
@@ -108,15 +121,19 @@ async function allowedResources(
   parts: FrontParts,
   arrival: Arrival,
   { message }: ModernRequest,
-  { uris, opened }: {
+  { uris, opened, resourceOf }: {
     readonly uris: readonly string[];
+    readonly resourceOf: Listening["resourceOf"];
     readonly opened: PromiseWithResolvers<ForwardEnding>;
   },
 ): Promise<JsonObject> {
   const allowed: string[] = [];
   for (const uri of uris) {
-    const params = { name: uri, arguments: {}, prompt: undefined, memory: undefined };
-    const call = toolCallOf(parts.renew(arrival.origin), message, params);
+    const { origin } = arrival;
+    const of = resourceOf === undefined ? { upstream: origin.upstream, name: uri } : resourceOf(uri);
+    if (of === undefined || of.name === "") continue;
+    const params = { name: of.name, arguments: {}, prompt: undefined, memory: undefined };
+    const call = toolCallOf({ ...parts.renew(origin), upstream: of.upstream }, message, params);
     const route: CallRoute = {
       ...{ accepts: () => true, reserve: () => undefined, definition: () => undefined, isGone: () => false },
       forward: () => Promise.resolve({ response: new Response(null), ending: opened.promise }),
@@ -131,8 +148,7 @@ async function openStream(
   parts: FrontParts,
   arrival: Arrival,
   request: ModernRequest,
-  upstream: ResolvedUpstream,
-  notifications: JsonObject,
+  { admitted, upstream, notifications }: Listening & { readonly notifications: JsonObject },
 ): Promise<Exchange | Response> {
   const { message } = request;
   const exchange = await exchangeWith(upstream, {
@@ -143,6 +159,7 @@ async function openStream(
     mcpHeaders: headersForUpstream(message, arrival.request.headers),
     signal: arrival.request.signal,
     isLongLived: true,
+    caller: admitted,
   }, parts);
   if (exchange.status === 200 && exchange.contentType === "text/event-stream") return exchange;
   const passed = await relayErrorStatus(exchange, message.id);

@@ -1,30 +1,31 @@
 /** Every message of the modern era: checked, admitted, and led to where it is answered. */
-import type { JsonObject } from "../../core/json.ts";
 import type { Answer } from "../answer.ts";
 import { admit, type Arrival, type FrontParts, upstreamRefusalText, withUpstream } from "../arrival.ts";
-import { GOVERNED_CAPABILITIES } from "../handshake.ts";
 import { LIST_METHODS, listFilter } from "../lists.ts";
-import { SERVER_INFO_META } from "../links/modern_meta.ts";
 import type { Message } from "../message.ts";
 import { isGoverned } from "../named_call.ts";
 import type { Admitted } from "../port.ts";
-import { jsonText, type MessageId, RPC, rpcError } from "../refusals.ts";
-import { exchangeWith, type ResolvedUpstream, UpstreamFailure } from "../upstream_connection.ts";
+import { jsonText, RPC, rpcError } from "../refusals.ts";
+import { type ResolvedUpstream, UpstreamFailure } from "../upstream_connection.ts";
 import { relayRequest } from "../upstream_request.ts";
 import { LEGACY_VERSIONS, MODERN_VERSIONS } from "../versions.ts";
-import { bodyForUpstream } from "./body.ts";
-import type { Discovered, Discovery } from "./discoveries.ts";
+import { type Discovered, discoveredUpstream, type Discovery } from "./discoveries.ts";
+import { discoverResponse } from "./discover_response.ts";
 import { answerListen, type Listening } from "./listen.ts";
+import { sendModernList } from "./list_request.ts";
 import { answerModernCall } from "./modern_calls.ts";
-import { checkModernRequest, headersForUpstream, type ModernRequest } from "./request_headers.ts";
+import { checkModernRequest, type ModernRequest } from "./request_headers.ts";
 import { rereadAnswer, withPrivateCache, withResultType } from "./result_edits.ts";
 
 /** Requests that are answered besides the governed ones. */
 const METHODS: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen", ...LIST_METHODS]);
 /** Governed in a session only. */
 const SESSION_ONLY: ReadonlySet<string> = new Set(["resources/subscribe", "resources/unsubscribe"]);
-/** How long what a server says about itself may be kept. */
-const DISCOVER_TTL_MS = 30_000;
+
+/** Whether a method of this era is a call. */
+export function isModernCall(method: string): boolean {
+  return isGoverned(method) && !SESSION_ONLY.has(method);
+}
 
 /** Answers a message of the modern era; throws `MessageError`. */
 export async function answerModern(
@@ -35,11 +36,10 @@ export async function answerModern(
   if (message.kind !== "request") return await refuseOneWay(parts, arrival, message.kind);
   const request = checkModernRequest(message, arrival.request.headers);
   if (request instanceof Response) return request;
-  const isCall = isGoverned(message.method) && !SESSION_ONLY.has(message.method);
+  const isCall = isModernCall(message.method);
   // Known to be spoken: everything else about the call is decided in one go.
-  if (isCall && speaks(parts.discoveries.known(arrival.origin.upstream), request)) {
-    return await answerModernCall(parts, arrival, request);
-  }
+  const known = parts.discoveries.known(arrival.origin.upstream);
+  if (isCall && speaks(known, request)) return await answerModernCall(parts, arrival, request, known);
   const isKnown = isCall || METHODS.has(message.method);
   const admission = await admit(parts, arrival, isKnown && !isCall ? message.method : "ping", message.id);
   if (admission instanceof Response) return admission;
@@ -47,13 +47,14 @@ export async function answerModern(
   try {
     const discovery = await parts.discoveries.read(upstream);
     if (!speaks(discovery, request)) return refuseVersion(request, discovery);
-    if (isCall) return await answerModernCall(parts, arrival, request);
+    if (isCall) return await answerModernCall(parts, arrival, request, discovery);
+    const over = { admitted, upstream: discoveredUpstream(upstream, discovery), discovery };
     const of = { id: message.id, tenant: admitted.tenant };
     return await withUpstream(
       parts,
       arrival,
       of,
-      async () => await answerPlain(parts, arrival, request, { admitted, upstream, discovery }),
+      async () => await answerPlain(parts, arrival, request, over),
     );
   } catch (error) {
     if (!(error instanceof UpstreamFailure)) throw error;
@@ -91,36 +92,9 @@ async function passList(
     const whole = rereadAnswer(filtered, withResultType(filtered));
     return withPrivateCache(whole, admitted.expiresAt * 1000 - parts.nowMs());
   };
-  const sending = exchangeWith(upstream, {
-    method: "POST",
-    body: bodyForUpstream(request, upstream.client_requests),
-    agentHeaders: arrival.request.headers,
-    protocolVersion: request.version,
-    mcpHeaders: headersForUpstream(message, arrival.request.headers),
-    signal: arrival.request.signal,
-  }, parts);
+  const sending = sendModernList(parts, arrival, request, { admitted, upstream });
   const options = { upstream, edit, hasUpstreamSession: false, endsWithClient: true };
   return (await relayRequest(parts, arrival, message, options, sending)).response;
-}
-
-/** The gateway's own answer: what is governed of what the upstream has. */
-function discoverResponse(
-  parts: FrontParts,
-  id: MessageId,
-  { admitted, discovery }: { readonly admitted: Admitted; readonly discovery: Discovered },
-): Response {
-  const { versions, capabilities, serverInfo, instructions } = discovery;
-  const governed = GOVERNED_CAPABILITIES.filter((name) => capabilities[name] !== undefined);
-  const leftMs = Math.max(0, Math.floor(admitted.expiresAt * 1000 - parts.nowMs()));
-  const result: JsonObject = {
-    resultType: "complete",
-    supportedVersions: versions,
-    capabilities: Object.fromEntries(governed.map((name) => [name, capabilities[name]])),
-    ...(instructions === undefined ? {} : { instructions }),
-    ...{ ttlMs: Math.min(DISCOVER_TTL_MS, leftMs), cacheScope: "private" },
-    ...(serverInfo === undefined ? {} : { _meta: { [SERVER_INFO_META]: serverInfo } }),
-  };
-  return jsonText(JSON.stringify({ jsonrpc: "2.0", id, result }));
 }
 
 /**
@@ -139,7 +113,7 @@ function refuseVersion({ message, version }: ModernRequest, discovery: Discovery
 }
 
 /** Over HTTP, clients of this era send requests only: closing a stream says what `notifications/cancelled` said. */
-async function refuseOneWay(parts: FrontParts, arrival: Arrival, kind: string): Promise<Response> {
+export async function refuseOneWay(parts: FrontParts, arrival: Arrival, kind: string): Promise<Response> {
   const admission = await admit(parts, arrival, "ping", null);
   if (admission instanceof Response) return admission;
   const code = kind === "response" ? RPC.invalidRequest : RPC.methodNotFound;

@@ -11,6 +11,7 @@ import { type MessageId, refusalData, RPC, rpcError, sessionNotFound } from "../
 import { toolCallOf } from "../tool_call.ts";
 import { exchangeWith, UpstreamFailure } from "../upstream_connection.ts";
 import { bodyForUpstream } from "./body.ts";
+import { type Discovered, discoveredUpstream } from "./discoveries.ts";
 import { findParameterMismatch, headersForUpstream, type ModernRequest } from "./request_headers.ts";
 import { isOwnState, type RequestState, usedOnce } from "./request_state.ts";
 import { rereadAnswer, withPrivateCache, withResultMember, withResultType } from "./result_edits.ts";
@@ -20,17 +21,15 @@ export async function answerModernCall(
   parts: FrontParts,
   arrival: Arrival,
   request: ModernRequest,
+  discovery: Discovered,
 ): Promise<Response> {
   const { message } = request;
-  const { inputResponses, requestState } = message.params ?? {};
-  const call = toolCallOf(arrival.origin, message, {
-    ...parseCallParams(message),
-    ...(isJsonObject(inputResponses) ? { inputResponses } : {}),
-  });
+  const { requestState } = message.params ?? {};
+  const call = toolCallOf(arrival.origin, message, parseCallParams(message));
   const state = requestState === undefined ? "none" : await parts.requestStates.open(requestState, call);
   return await answerCall(parts, arrival, message, {
     call,
-    path: modernPath(parts, arrival, request, { call, state }),
+    path: modernPath(parts, arrival, request, { call, state, discovery }),
   });
 }
 
@@ -41,7 +40,11 @@ function modernPath(
   parts: FrontParts,
   arrival: Arrival,
   request: ModernRequest,
-  { call, state }: { readonly call: ToolCall; readonly state: GivenState },
+  { call, state, discovery }: {
+    readonly call: ToolCall;
+    readonly state: GivenState;
+    readonly discovery: Discovered;
+  },
 ): CallPath {
   const { message } = request;
   const { headers, signal } = arrival.request;
@@ -71,7 +74,7 @@ function modernPath(
     ...(typeof state === "object" ? { conditions: [usedOnce(state)] } : {}),
     refused: refusalOfEra,
     send: (upstream) =>
-      exchangeWith(upstream, {
+      exchangeWith(discoveredUpstream(upstream, discovery), {
         method: "POST",
         body: bodyForUpstream(
           request,
@@ -82,6 +85,7 @@ function modernPath(
         protocolVersion: request.version,
         mcpHeaders: headersForUpstream(message, headers, definition?.inputSchema),
         signal,
+        caller: admission,
       }, parts),
     relay: { hasUpstreamSession: false, endsWithClient: true },
     edit: (answer) => editedResult(parts, arrival, answer, { request, call, admission }),

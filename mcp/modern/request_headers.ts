@@ -71,8 +71,9 @@ export function findParameterMismatch(
 }
 
 /**
- * The headers of a checked request for the upstream, written anew. Of the `Mcp-Param-*` headers only those that the tool
- * declares go on: what nobody has compared with the body must not reach a router.
+ * The headers of a checked request for the upstream, written anew out of its body: nobody may read "7.0" in a header otherwise
+ * than 7 in the body. Of the `Mcp-Param-*` headers only those that the tool declares go on: what nobody has compared with
+ * the body must not reach a router.
  */
 export function headersForUpstream(
   message: RequestMessage,
@@ -82,10 +83,10 @@ export function headersForUpstream(
   const named = NAMED_BY.get(message.method);
   const name = named === undefined ? undefined : message.params?.[named];
   const declared = inputSchema === undefined ? [] : parameterHeaders(inputSchema);
-  const passed = declared.flatMap(({ name }): [string, string][] => {
-    const value = headers.get(`mcp-param-${name}`);
-    const text = value === null ? undefined : decodeHeaderValue(value);
-    return text === undefined ? [] : [[`mcp-param-${name}`, headerValue(text)]];
+  const passed = declared.flatMap(({ path, name }): [string, string][] => {
+    if (!headers.has(`mcp-param-${name}`)) return [];
+    const value = path.reduce<JsonValue | undefined>(memberOf, message.params?.arguments);
+    return value === undefined || value === null ? [] : [[`mcp-param-${name}`, headerValue(String(value))]];
   });
   return {
     "mcp-method": message.method,

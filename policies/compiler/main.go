@@ -9,16 +9,35 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/compile"
+	"github.com/open-policy-agent/opa/v1/dependencies"
 	"github.com/open-policy-agent/opa/v1/format"
 	"github.com/open-policy-agent/opa/v1/tester"
 )
 
-// entrypoint is the document that the gateway evaluates.
-const entrypoint = "intentgate/decision"
+// entrypoint is the document that the gateway evaluates for a call, listEntrypoint the one for lists.
+const (
+	entrypoint     = "intentgate/decision"
+	listEntrypoint = "intentgate/may_list"
+)
+
+// knownBeforeCalls is what `input` holds when lists are made: see docs/reference/policy_input.md.
+var knownBeforeCalls = []ast.Ref{
+	ast.MustParseRef("input.call.upstream"),
+	ast.MustParseRef("input.call.method"),
+	ast.MustParseRef("input.call.name"),
+	ast.MustParseRef("input.call.received_at"),
+	ast.MustParseRef("input.tool.known"),
+	ast.MustParseRef("input.tool.annotations"),
+	ast.MustParseRef("input.tool.pin"),
+	ast.MustParseRef("input.principal"),
+	ast.MustParseRef("input.facts.capability"),
+	ast.MustParseRef("input.listing"),
+}
 
 func main() {
 	if len(os.Args) < 3 {
@@ -97,7 +116,13 @@ func build(path string) ([]byte, error) {
 	source.Manifest.Init()
 	// The name is part of the output: a constant keeps it free of where the file lies.
 	source.Modules = []bundle.ModuleFile{{URL: "policy.rego", Path: "policy.rego", Parsed: module}}
-	compiler := compile.New().WithBundle(source).WithTarget(compile.TargetWasm).WithEntrypoints(entrypoint).
+	entrypoints := []string{entrypoint}
+	if hasRule(module, "may_list") {
+		entrypoints = append(entrypoints, listEntrypoint)
+	} else if err := checkListable(path); err != nil {
+		return nil, err
+	}
+	compiler := compile.New().WithBundle(source).WithTarget(compile.TargetWasm).WithEntrypoints(entrypoints...).
 		WithOptimizationLevel(1).WithRegoVersion(ast.RegoV1).WithPruneUnused(true)
 	if err := compiler.Build(context.Background()); err != nil {
 		return nil, err
@@ -106,4 +131,52 @@ func build(path string) ([]byte, error) {
 		return built[0].Raw, nil
 	}
 	return nil, fmt.Errorf("expected one Wasm module for %s", path)
+}
+
+func hasRule(module *ast.Module, name string) bool {
+	for _, rule := range module.Rules {
+		if rule.Head.Ref().String() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// checkListable refuses a policy without may_list whose decision reads what is known only once there is a call:
+// asked without it, the policy could hide what it would allow.
+func checkListable(path string) error {
+	module, err := parse(path)
+	if err != nil {
+		return err
+	}
+	compiler := ast.NewCompiler()
+	if compiler.Compile(map[string]*ast.Module{path: module}); compiler.Failed() {
+		return compiler.Errors
+	}
+	var late []string
+	for _, rule := range compiler.GetRules(ast.MustParseRef("data.intentgate.decision")) {
+		refs, err := dependencies.Base(compiler, rule)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			if ref.HasPrefix(ast.InputRootRef) && !isKnownBeforeCalls(ref) {
+				late = append(late, ref.String())
+			}
+		}
+	}
+	if len(late) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: \"decision\" reads %s, which is known only once there is a call; "+
+		"add a rule \"may_list\" that says what may ever be used", path, strings.Join(late, ", "))
+}
+
+func isKnownBeforeCalls(ref ast.Ref) bool {
+	for _, known := range knownBeforeCalls {
+		if ref.HasPrefix(known) {
+			return true
+		}
+	}
+	return false
 }

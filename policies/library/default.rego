@@ -49,6 +49,9 @@ decision := {
 	has_token
 }
 
+# What is blocked whatever the arguments are is not listed; an escalation is a human's to grant.
+may_list if decision.decision != "block"
+
 within_token if {
 	input.call.method == "tools/call"
 	has_token

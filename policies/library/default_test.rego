@@ -94,3 +94,25 @@ test_what_no_token_covers_is_blocked if {
 	answer(object.union(object.remove(whole, ["facts"]), {"facts": {}})) == "block not_covered"
 	answer({}) == "block not_covered"
 }
+
+test_what_is_not_blocked_is_listed if {
+	every annotations in [{}, {"readOnlyHint": true}, {"destructiveHint": true}] {
+		every named in [true, false] {
+			intentgate.may_list with input as listing(call(named, annotations))
+		}
+	}
+	every method in ["prompts/get", "resources/read"] {
+		document := object.union(call(false, {}), {"call": {"method": method}})
+		intentgate.may_list with input as listing(document)
+	}
+}
+
+test_what_is_blocked_is_not_listed if {
+	whole := call(true, {"readOnlyHint": true})
+	every name in ["call", "principal", "facts"] {
+		not intentgate.may_list with input as listing(object.remove(whole, [name]))
+	}
+	not intentgate.may_list with input as listing({})
+}
+
+listing(document) := object.union(document, {"listing": true})

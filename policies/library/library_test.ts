@@ -88,3 +88,16 @@ Deno.test("the default policy's reasons repeat nothing of the call", () => {
     }
   }
 });
+
+Deno.test("the default policy lists what it does not block: everything within the token", () => {
+  const engine = createPolicyEngine(loadDefaultPolicy().wasm);
+  const listing = (input: JsonObject) => engine.mayList({ ...input, listing: true });
+  for (const annotations of [{}, { readOnlyHint: true }, { destructiveHint: true }]) {
+    for (const named of [undefined, false, true]) assert.equal(listing(document(named, annotations)), true);
+  }
+  for (const method of ["prompts/get", "resources/read"]) {
+    assert.equal(listing(document(false, {}, method)), true);
+  }
+  for (const method of ["tools/list", "initialize"]) assert.equal(listing(document(true, {}, method)), false);
+  assert.equal(listing({ ...document(true, {}), facts: {} }), false);
+});

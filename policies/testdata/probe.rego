@@ -13,3 +13,8 @@ decision := {"decision": "allow", "code": "prefixed"} if strings.any_prefix_matc
 
 # Two different answers: the evaluation aborts with a conflict.
 decision := {"decision": "allow", "code": value} if some value in input.conflict
+
+# Says of lists what the test says.
+may_list := input.listed
+
+may_list := value if some value in input.conflicting

@@ -9,6 +9,8 @@ export interface ChangingUpstream {
   readonly calls: string[];
   /** What a call answers. */
   result: JsonObject;
+  /** Whether a call is answered by a stream of events. */
+  streams: boolean;
   close(): Promise<void>;
 }
 
@@ -16,13 +18,16 @@ const PAGE = 2_500;
 
 /** Starts it with these tools. */
 export function startChangingUpstream(tools: readonly JsonObject[]): ChangingUpstream {
-  const state = { tools, calls: [] as string[], result: { content: [] } as JsonObject };
+  const state = { tools, calls: [] as string[], result: { content: [] } as JsonObject, streams: false };
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
     if (request.method !== "POST") return new Response(null, { status: 405 });
     const { id, method, params } = await request.json();
     if (id === undefined) return new Response(null, { status: 202 });
     if (method === "tools/call") state.calls.push(params.name);
-    return Response.json({ jsonrpc: "2.0", id, result: resultOf(state, method, params) });
+    const answer = { jsonrpc: "2.0", id, result: resultOf(state, method, params) };
+    if (!state.streams || method !== "tools/call") return Response.json(answer);
+    const headers = { "content-type": "text/event-stream" };
+    return new Response(`data: ${JSON.stringify(answer)}\n\n`, { headers });
   });
   return Object.assign(state, {
     url: `http://127.0.0.1:${server.addr.port}/mcp`,

@@ -76,7 +76,8 @@ async function prepare() {
     append: (entries) =>
       Promise.resolve(entries.map((): AppendResult => ({ status: "appended", seq: 1, hash: "" }))),
   });
-  const event = { appender, source, newId, nowMs: () => Date.now(), randomSalt: () => randomBytes(32) };
+  const late = { isAway: () => false, keep: () => Promise.resolve(false) };
+  const event = { appender, late, source, newId, nowMs: () => Date.now(), randomSalt: () => randomBytes(32) };
   const deadlines = createDeadlines({ nowMs: () => Date.now() });
   const gateway = createCallGateway({
     snapshot: () => ({

@@ -4,11 +4,13 @@
  */
 import { type CostLine, measureDecision, measureParts } from "./decision_cost.ts";
 import { type LoadRow, measureGateway, measureProxy, startProgram } from "./gateway_load.ts";
-import { costTable, loadTable, surroundings, writePage } from "./report.ts";
+import { type ListCost, measureLists } from "./list_cost.ts";
+import { costTable, listTable, loadTable, surroundings, writePage } from "./report.ts";
 
 const RATES = [500, 1_000, 2_000];
 const DEFAULT_SECONDS = 12;
 const COST = { rounds: 7, callsPerRound: 4_000 };
+const LISTED_TOOLS = [1_000, 10_000];
 
 async function main(): Promise<void> {
   const seconds = Number(
@@ -16,6 +18,9 @@ async function main(): Promise<void> {
   );
   const lines = await decisionCost();
   console.log(costTable(lines));
+  const lists: ListCost[] = [];
+  for (const tools of LISTED_TOOLS) lists.push(await measureLists(tools, COST.rounds));
+  console.log(listTable(lists));
   const upstream = await startProgram("bench_upstream.ts");
   const rows: LoadRow[] = [];
   const keep = (row: LoadRow) => {
@@ -30,7 +35,7 @@ async function main(): Promise<void> {
   } finally {
     await upstream.stop();
   }
-  const page = [surroundings(seconds), costTable(lines), loadTable(rows)].join("\n\n");
+  const page = [surroundings(seconds), costTable(lines), listTable(lists), loadTable(rows)].join("\n\n");
   console.log(`\n${page}`);
   if (Deno.args.includes("--markdown")) await writePage(page);
 }

@@ -1,6 +1,7 @@
 /** What `deno task bench` found, as the tables of `docs/reference/performance.md`. */
 import { cpus, loadavg } from "node:os";
 import type { CostLine } from "./decision_cost.ts";
+import type { ListCost } from "./list_cost.ts";
 import type { LoadRow } from "./gateway_load.ts";
 
 const PAGE = new URL("../../docs/reference/performance.md", import.meta.url);
@@ -23,6 +24,14 @@ export function surroundings(seconds: number): string {
 /** CPU per part of a decision. */
 export function costTable(lines: readonly CostLine[]): string {
   return table(["part", "CPU µs"], lines.map(({ what, micros }) => [what, micros.toFixed(0)]));
+}
+
+/** CPU of deciding on lists. */
+export function listTable(costs: readonly ListCost[]): string {
+  return table(
+    ["tools of a list", "CPU ms, first time", "CPU ms, again within 5 s"],
+    costs.map(({ tools, coldMs, warmMs }) => [String(tools), coldMs.toFixed(1), warmMs.toFixed(1)]),
+  );
 }
 
 /** Rates under load. */

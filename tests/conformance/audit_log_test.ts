@@ -108,9 +108,9 @@ Deno.test({
       }
       trees.push({ root: text([run.root()])[0], inclusion, consistency });
     }
-    const good = await runWithInput(proofs, JSON.stringify({ entries, trees }));
+    const good = await runWithInput(proofs, [], JSON.stringify({ entries, trees }));
     assert.equal(good.stdout, "90300 proofs agree\n", good.stderr);
     trees[6]!.inclusion![3]!.reverse();
-    assert.notEqual((await runWithInput(proofs, JSON.stringify({ entries, trees }))).code, 0);
+    assert.notEqual((await runWithInput(proofs, [], JSON.stringify({ entries, trees }))).code, 0);
   },
 });

@@ -5,30 +5,53 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 
-/** What a client script is told to do. */
+/** A call as a client makes it. */
+export interface ClientCall {
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+/** What a client program is told to do. */
 export interface ClientOrder {
   readonly url: string;
   readonly token: string;
-  readonly allowed: { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> };
-  readonly refused: { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> };
+  /** What the program makes of it is its own: how it finds the protocol era. */
+  readonly mode?: string;
+  readonly allowed: ClientCall;
+  /** A listed tool, with arguments that the token does not allow. */
+  readonly refused: ClientCall;
+  /** A tool that the token does not list. */
+  readonly hidden: ClientCall;
+  /** Another endpoint, whose refusals are tool results: a call that is given up once `begunUrl` has answered. */
+  readonly waiting: ClientCall & {
+    readonly url: string;
+    readonly refused: ClientCall;
+    readonly begunUrl: string;
+    /** Answers when the upstream knows that the call was given up. */
+    readonly cancelledUrl: string;
+  };
 }
 
-/** The JSON line that a client script prints. */
-export interface ClientReport {
-  readonly client: string;
-  readonly protocol?: string;
-  readonly session?: boolean;
-  readonly tools: readonly string[];
-  readonly answer: {
-    readonly isError: boolean;
-    readonly content: readonly { readonly type: string; readonly text?: string }[];
-    readonly meta?: Readonly<Record<string, unknown>>;
-  };
-  readonly refusal: {
-    readonly code?: number;
-    readonly message?: string;
+/** What the program got: a result, or the error that its library threw. */
+export interface ClientOutcome {
+  readonly result?: unknown;
+  readonly error?: {
+    readonly code?: number | string;
+    readonly message: string;
     readonly data?: Readonly<Record<string, unknown>>;
   };
+}
+
+/** The JSON line that a client program prints. */
+export interface ClientReport {
+  /** Where the library tells. */
+  readonly protocol?: string;
+  readonly tools: readonly string[];
+  readonly answer: { readonly content: readonly { readonly text?: string }[] };
+  readonly refusal: ClientOutcome;
+  readonly absence: ClientOutcome;
+  readonly refusedResult: ClientOutcome;
+  readonly cancelled: ClientOutcome;
 }
 
 /** How a program ended. */
@@ -38,12 +61,10 @@ export interface ProgramRun {
   readonly stderr: string;
 }
 
-/** How a client script ended. */
-export type ClientRun = ProgramRun;
-
 const SCRIPTS = decodeURIComponent(new URL("./clients", import.meta.url).pathname);
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
-const CLIENT_TIMEOUT_MS = 60_000;
+/** A program takes a few seconds; on a machine that does much else, many more. */
+const CLIENT_TIMEOUT_MS = 120_000;
 
 export const NODE_HINT = "Install Node 20 or newer with npm (Debian: apt-get install nodejs npm)";
 export const PYTHON_HINT = "Install Python 3.10 or newer with venv (Debian: apt-get install python3-venv), " +
@@ -53,7 +74,12 @@ export const PYTHON_HINT = "Install Python 3.10 or newer with venv (Debian: apt-
 export async function runProgram(
   command: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly timeoutMs: number; readonly hint: string },
+  options: {
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly timeoutMs: number;
+    readonly hint: string;
+  },
 ): Promise<ProgramRun> {
   const aborter = new AbortController();
   const timer = setTimeout(() => aborter.abort(), options.timeoutMs);
@@ -61,6 +87,7 @@ export async function runProgram(
     const ran = await new Deno.Command(command, {
       args: [...args],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: { ...options.env } }),
       stdin: "null",
       signal: aborter.signal,
     }).output();
@@ -104,7 +131,7 @@ async function cached(
   return folder;
 }
 
-/** The folder whose `node_modules` holds the official clients and server-everything. */
+/** The folder whose `node_modules` holds the clients and server-everything. */
 export function installNodePackages(): Promise<string> {
   return installNodeFolder("node", SCRIPTS);
 }
@@ -121,9 +148,15 @@ export async function installNodeFolder(kind: string, pinned: string): Promise<s
   });
 }
 
-/** The Python interpreter of a virtual environment that holds fastmcp. */
-export function installPythonPackages(): Promise<string> {
-  return installPythonFolder("python", SCRIPTS);
+/** The Python interpreters of the clients: LangChain's needs another version of `mcp` than the others. */
+export async function installPythonClients(): Promise<
+  { readonly others: string; readonly langchain: string }
+> {
+  const [others, langchain] = await Promise.all([
+    installPythonFolder("python", SCRIPTS),
+    installPythonFolder("python-langchain", `${SCRIPTS}/langchain`),
+  ]);
+  return { others, langchain };
 }
 
 /** The Python interpreter of a virtual environment with what the `requirements.txt` in `pinned` names. */
@@ -138,32 +171,42 @@ export async function installPythonFolder(kind: string, pinned: string): Promise
   return `${folder}/venv/bin/python`;
 }
 
-/** Runs a Node client script in a fresh folder beside the installed packages. */
-export async function runNodeClient(
-  packages: string,
-  script: string,
-  order: ClientOrder & { readonly mode?: string },
-): Promise<ClientRun> {
+/** A fresh folder with files of `clients/` beside the packages. */
+export async function layOutNodeProgram(packages: string, files: readonly string[]): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "intentgate_client_" });
+  // Node looks for packages beside the script, so the script goes to the packages and not the other way round.
+  await Deno.symlink(`${packages}/node_modules`, `${folder}/node_modules`);
+  for (const name of files) await Deno.copyFile(`${SCRIPTS}/${name}`, `${folder}/${name}`);
+  return folder;
+}
+
+/** Runs a Node client program, with `node` from the folder `nodeFolder` where there is one. */
+export async function runNodeClient(
+  { packages, nodeFolder }: { readonly packages: string; readonly nodeFolder: string | undefined },
+  script: string,
+  order: ClientOrder,
+): Promise<ProgramRun> {
+  const folder = await layOutNodeProgram(packages, ["order.mjs", "inspector.sh", script]);
   try {
-    // Node looks for packages beside the script, so the script goes to the packages and not the other way round.
-    await Deno.symlink(`${packages}/node_modules`, `${folder}/node_modules`);
-    await Deno.copyFile(`${SCRIPTS}/${script}`, `${folder}/${script}`);
-    const options = { cwd: folder, timeoutMs: CLIENT_TIMEOUT_MS, hint: NODE_HINT };
-    return await runProgram("node", [script, JSON.stringify(order)], options);
+    const path = [nodeFolder, `${packages}/node_modules/.bin`, Deno.env.get("PATH")];
+    const env = { PATH: path.filter((part) => part !== undefined).join(":"), HOME: folder };
+    const options = { cwd: folder, env, timeoutMs: CLIENT_TIMEOUT_MS, hint: NODE_HINT };
+    const node = nodeFolder === undefined ? "node" : `${nodeFolder}/node`;
+    return await runProgram(node, [script, JSON.stringify(order)], options);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-/** Runs the Python client script. */
-export function runPythonClient(python: string, order: ClientOrder): Promise<ClientRun> {
-  const args = [`${SCRIPTS}/pyclient.py`, JSON.stringify(order)];
-  return runProgram(python, args, { timeoutMs: CLIENT_TIMEOUT_MS, hint: PYTHON_HINT });
+/** Runs a Python client program. */
+export function runPythonClient(python: string, script: string, order: ClientOrder): Promise<ProgramRun> {
+  const env = { PYTHONDONTWRITEBYTECODE: "1" };
+  const options = { env, timeoutMs: CLIENT_TIMEOUT_MS, hint: PYTHON_HINT };
+  return runProgram(python, [`${SCRIPTS}/${script}`, JSON.stringify(order)], options);
 }
 
 /** The report of a client that must have ended well. */
-export function reportOf(ran: ClientRun): ClientReport {
+export function reportOf(ran: ProgramRun): ClientReport {
   assert.equal(ran.code, 0, `the client ended with ${ran.code}:\n${ran.stdout}${ran.stderr}`);
   return JSON.parse(ran.stdout.trim().split("\n").at(-1) ?? "");
 }

@@ -12,14 +12,16 @@ const { test } = createDatabaseTests();
 interface Asked {
   readonly body?: JsonObject;
   readonly key?: string;
+  /** Absent: the start-up token. */
+  readonly token?: string;
 }
 
 /** A client as root that holds every answer against the document which the gateway itself serves. */
 async function client(gateway: GatewayProcess) {
   const document = await (await gateway.api("GET", "/api/v1/openapi.json")).json();
   const answers = documented(document);
-  const token = await gateway.operatorToken();
-  const ask = async (method: string, path: string, { body, key }: Asked = {}) => {
+  const root = await gateway.operatorToken();
+  const ask = async (method: string, path: string, { body, key, token = root }: Asked = {}) => {
     const response = await fetch(`${gateway.adminUrl}/api/v1${path}`, {
       method,
       headers: {
@@ -68,6 +70,9 @@ test("every route of a running gateway answers as its own document says", async 
     ["GET", "/audit/consistency?tenant=globex&from=1&to=1"],
     ["GET", "/audit/export?tenant=globex"],
     ["GET", "/audit/events.csv?tenant=globex"],
+    ["GET", "/audit/values?tenant=globex&seq=1"],
+    ["GET", "/audit/search?tenant=globex"],
+    ["GET", "/audit/places?tenant=globex"],
     ["GET", "/upstreams"],
     ["GET", "/self"],
     ["GET", "/openapi.json"],
@@ -76,7 +81,18 @@ test("every route of a running gateway answers as its own document says", async 
     const answer = await ask(method, path, body === undefined ? {} : { body });
     assert.ok(answer.status < 300, `${method} ${path}: ${answer.text}`);
   }
-  const missing = answers.all.filter((name) => /20[01]$/.test(name) && !name.includes(" /tools"))
+  const named = async (id: string) => {
+    const body = { id, role: "admin", tenants: ["globex"], ttl_seconds: 600 };
+    return String((await ask("POST", "/operators", { body })).body.token);
+  };
+  const [asks, confirms] = [await named("carol"), await named("dave")];
+  const body = { tenant: "globex", agent: "bot" };
+  const { id } = (await ask("POST", "/audit/erasures", { token: asks, body })).body;
+  assert.equal((await ask("GET", "/audit/actions")).body.actions[0].id, id);
+  assert.equal((await ask("POST", `/audit/actions/${id}/confirm`, { token: confirms })).status, 200);
+  // Tools need another configuration, streams do not end, and what may be pruned is days old: each has tests of its own.
+  const elsewhere = / \/tools| \/audit\/stream | \/audit\/prunes /;
+  const missing = answers.all.filter((name) => /20[01]$/.test(name) && !elsewhere.test(name))
     .filter((name) => !answers.seen.has(name));
   assert.deepEqual(missing, []);
 });

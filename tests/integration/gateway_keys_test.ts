@@ -6,7 +6,7 @@ import { intentgate } from "../command_line.ts";
 import { startEffectServer } from "../effect_server.ts";
 import { GatewayExited, type GatewayProcess } from "../gateway_process.ts";
 import { createDatabaseTests, type DatabaseFixture } from "./databases.ts";
-import { start } from "./gateways.ts";
+import { events, start } from "./gateways.ts";
 
 const { test, testPostgres } = createDatabaseTests();
 
@@ -111,6 +111,23 @@ test("a key is added, activated and retired: its tokens and sessions end then an
     })).status,
     404,
     "a session of the retired key is gone",
+  );
+  const installation = await events(third, "~installation");
+  const [started, stopped] = ["gateway.started", "gateway.stopped"];
+  assert.deepEqual(
+    installation.map(({ metadata }) => metadata.event_code).filter((code) => code.startsWith("gateway.")),
+    [started, stopped, started, stopped, started],
+  );
+  const recorded = installation.filter(({ entity }) => entity?.type === "master_key");
+  assert.deepEqual(
+    recorded.map((
+      { metadata, entity, unmapped },
+    ) => [metadata.event_code, entity.uid, unmapped.operator?.how]),
+    [
+      ["key.activated", "k1", undefined],
+      ["key.activated", "k2", undefined],
+      ["key.retired", "k1", "local"],
+    ],
   );
   await upstream.close();
 });

@@ -105,7 +105,10 @@ test("failed attempts are throttled, counted in the chain of refused attempts, a
   assert.ok(await counted("operator_throttled") >= 24 - refusedThere);
   const attempts = await events(gateway, "~unverified");
   assert.ok(attempts.length < 24, "gathered");
-  assert.deepEqual([attempts[0].api.service.name, attempts[0].src_endpoint.ip], ["~admin", "127.0.0.1"]);
+  assert.deepEqual([attempts[0].metadata.event_code, attempts[0].src_endpoint.ip], [
+    "login.failed",
+    "127.0.0.1",
+  ]);
   const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
   assert.match(metrics, new RegExp(`\\{code="operator_unauthenticated"\\} ${refusedThere}\\n`));
 });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { Agent, resultOf } from "../agent.ts";
+import type { JsonObject } from "../../core/json.ts";
+import { startChangingUpstream } from "../attacks/changing_upstream.ts";
+import { startModernServer } from "../conformance/fixtures/modern_server.ts";
 import { startEffectServer } from "../effect_server.ts";
+import { ModernAgent } from "../modern_agent.ts";
 import { createDatabaseTests } from "./databases.ts";
 import { events, eventually, start, verdict } from "./gateways.ts";
 
@@ -41,6 +45,89 @@ testPostgres(
     console.log(`effective on the other replica after ${(performance.now() - revokedAt).toFixed(0)} ms`);
     assert.equal(await verdict(two, "default"), "verified");
     await upstream.close();
+  },
+);
+
+testPostgres(
+  "what an operator says about a tool at one replica holds at the other within a second",
+  async (fixture) => {
+    const annotations = { readOnlyHint: true };
+    const pay = { name: "pay", description: "Pays", inputSchema: { type: "object" }, annotations };
+    const upstream = startChangingUpstream([pay, { ...pay, name: "read" }]);
+    const options = { config: { upstreams: { shop: { url: upstream.url } } } };
+    await using one = await start(fixture, options);
+    const keys = await Deno.readTextFile(`${one.dataDir}/keys.json`);
+    await using two = await start(fixture, { ...options, env: { INTENTGATE_KEYS: keys } });
+    const { token } = await one.mint({ tenant: "default", agent: "a", ttl_seconds: 600 });
+    const onTwo = await Agent.connect(two.url, "shop", token);
+    assert.equal(resultOf(await onTwo.call("pay")), "ok");
+
+    /** Says something at the first replica, and waits until the second one acts on it. */
+    const answer = async (what: "approve" | "block", body: JsonObject) => {
+      const response = await one.api("POST", `/api/v1/tools/shop/pay/${what}`, { reason: "test", ...body });
+      assert.equal(response.status, 200, await response.text());
+      const startedMs = performance.now();
+      const expected = what === "block" ? "not_available" : "ok";
+      await eventually(async () => resultOf(await onTwo.call("pay")) === expected, what, 1_000);
+      console.log(
+        `${what} holds at the other replica after ${(performance.now() - startedMs).toFixed(0)} ms`,
+      );
+      assert.deepEqual(await onTwo.list(), what === "block" ? ["read"] : ["pay", "read"]);
+    };
+    const digest = async () => {
+      const shown = await (await one.api("GET", "/api/v1/tools/shop/pay")).json();
+      return shown.seen ?? shown.digest;
+    };
+
+    await answer("block", {});
+    const before = upstream.calls.length;
+    for (let n = 0; n < 5; n++) assert.equal(resultOf(await onTwo.call("pay")), "not_available");
+    assert.equal(upstream.calls.length, before, "nothing reached the tool");
+    await answer("approve", { digest: await digest() });
+
+    const trusted = await digest();
+    upstream.tools = [{ ...pay, description: "Pays whatever it wants" }, { ...pay, name: "read" }];
+    await eventually(async () => !(await onTwo.list()).includes("pay"), "seeing the change", 5_000);
+    assert.equal(resultOf(await onTwo.call("pay")), "not_available");
+    assert.notEqual(await digest(), trusted, "the first replica knows what the second one saw");
+    await answer("approve", { digest: await digest() });
+    await upstream.close();
+  },
+);
+
+testPostgres(
+  "a requestState serves once, at whichever replica it is used",
+  async (fixture) => {
+    const modern = startModernServer();
+    const options = {
+      config: { upstreams: { modern: { url: modern.url, client_requests: ["elicitation"] } } },
+    };
+    await using one = await start(fixture, options);
+    const keys = await Deno.readTextFile(`${one.dataDir}/keys.json`);
+    await using two = await start(fixture, { ...options, env: { INTENTGATE_KEYS: keys } });
+    const name = "test_input_required_result_request_state";
+    const { token } = await one.mint({ tenant: "default", agent: "a", ttl_seconds: 600, tools: [name] });
+    const [onOne, onTwo] = [one, two].map(({ url }) =>
+      new ModernAgent(`${url}/mcp/modern`, token, { elicitation: {} })
+    );
+    assert.ok(onOne !== undefined && onTwo !== undefined);
+    const inputResponses = { confirm: { action: "accept", content: { ok: true } } };
+    const { message: { result: { requestState } } } = await onOne.call(name);
+    assert.equal(resultOf(await onTwo.call(name, {}, { inputResponses, requestState })), "ok");
+    for (const agent of [onOne, onTwo]) {
+      const replayed = await agent.call(name, {}, { inputResponses, requestState });
+      assert.equal(resultOf(replayed), "request_state_used", replayed.text);
+    }
+    // At both at the same time: one is served.
+    const { message: { result: { requestState: other } } } = await onTwo.call(name);
+    const answers = await Promise.all(
+      Array.from(
+        { length: 10 },
+        (_, at) => (at % 2 === 0 ? onOne : onTwo).call(name, {}, { inputResponses, requestState: other }),
+      ),
+    );
+    assert.deepEqual(answers.map(resultOf).filter((result) => result !== "request_state_used"), ["ok"]);
+    await modern.stop();
   },
 );
 

@@ -48,3 +48,13 @@ export async function eventually(
   }
   assert.fail(`${what} did not happen within ${timeoutMs} ms`);
 }
+
+/** Waits until no record waits in the data folder for the database. */
+export async function noLateRecords(gateway: GatewayProcess): Promise<void> {
+  const left = async () => {
+    const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    return /^intentgate_late_queue_events (\d+)$/m.exec(text)?.[1] ??
+      assert.fail("no metric of late records");
+  };
+  await eventually(async () => await left() === "0", "the end of the late records", 30_000);
+}

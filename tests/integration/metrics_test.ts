@@ -21,7 +21,8 @@ async function scrape(gateway: GatewayProcess) {
 }
 
 test("/metrics counts what happened, and no metric is without a value", async (fixture) => {
-  await using gateway = await start(fixture);
+  const place = { type: "file", name: "disk", path: `${fixture.dataDir}/outside` };
+  await using gateway = await start(fixture, { config: { checkpoint_places: [place] } });
   const { token } = await gateway.mint({ tenant: "acme", agent: "a", ttl_seconds: 600 });
   const agent = await Agent.connect(gateway.url, "acme", token);
   for (let index = 0; index < 3; index++) {

@@ -10,13 +10,14 @@ import {
 import { type AuditEvents, createAuditEvents } from "../../store/audit_events.ts";
 import type { Database } from "../../store/database.ts";
 import { createInstallation } from "../../store/installation.ts";
+import { isRefusedStatement } from "../../store/refused_statement.ts";
 import { createTenants } from "../../store/tenants.ts";
 import { createDatabaseTests } from "./databases.ts";
 
 const { test } = createDatabaseTests();
 
 function entry(chain: string, text: string, conditions: AppendCondition[] = []): AuditEntry {
-  return { chain, eventId: `id-${text}`, canonical: JSON.stringify({ text }), conditions };
+  return { chain, eventId: crypto.randomUUID(), canonical: JSON.stringify({ text }), conditions };
 }
 
 /** Recomputes a chain from its genesis, apart from the code under test. */
@@ -295,3 +296,59 @@ async function countersOf(database: Database, root: string): Promise<number> {
     .sql<{ count: number }[]>`SELECT count(*)::int FROM call_counters WHERE root_block_id = ${root}`;
   return row?.count ?? 0;
 }
+
+test("an event id stands once: not_recorded drops what is there, and a first attempt that comes last is refused", async (fixture) => {
+  const db = await fixture.migrated();
+  const events = createAuditEvents(db);
+  const late = (of: AuditEntry): AuditEntry => ({
+    ...of,
+    canonical: JSON.stringify({ late: true }),
+    conditions: [{ kind: "not_recorded", event_id: of.eventId }, ...of.conditions],
+  });
+  const [early, lost] = [entry("default", "early"), entry("default", "lost")];
+  assert.equal((await events.append([early]))[0]?.status, "appended");
+  const replayed = await events.append([late(early), late(lost), entry("default", "another")]);
+  assert.deepEqual(replayed.map(({ status }) => status), ["conflict", "appended", "appended"]);
+  const again = await events.append([late(early), late(lost)]);
+  assert.deepEqual(again, [{ status: "conflict", condition: 0 }, { status: "conflict", condition: 0 }]);
+  // The statement that nobody waits for any more comes after its replay: all of it is refused, and nothing of it done.
+  const open: AppendCondition = { kind: "open_decision", decision_id: "d", replica_id: "r" };
+  await assert.rejects(
+    events.append([entry("default", "allow", [open]), lost]),
+    (error: unknown) => isRefusedStatement(error),
+  );
+  assert.deepEqual([...await db.readEverybody((sql) => sql`SELECT decision_id FROM open_decisions`)], []);
+  assert.deepEqual(await verify(db, "default"), ['{"text":"early"}', '{"late":true}', '{"text":"another"}']);
+});
+
+test("a late outcome closes its decision once, and gives nothing back when there is nothing to close", async (fixture) => {
+  const db = await fixture.migrated();
+  const events = createAuditEvents(db);
+  const counted = { block_id: "b", root_block_id: "b", max: 9, expires_at: 4_000_000_000 };
+  const [allowed] = await events.append([
+    entry("default", "allow", [
+      { kind: "open_decision", decision_id: "d", replica_id: "r" },
+      { kind: "consume_call", ...counted },
+    ]),
+  ]);
+  assert.equal(allowed?.status, "appended");
+  const used = async () =>
+    Number((await db.read("default", (sql) => sql`SELECT used FROM call_counters`))[0]?.used);
+  const outcome = (): AuditEntry => {
+    const made = entry("default", "not_forwarded");
+    const close: AppendCondition = { kind: "close_decision", decision_id: "d" };
+    return {
+      ...made,
+      conditions: [{ kind: "not_recorded", event_id: made.eventId }, close, {
+        kind: "return_call",
+        block_id: "b",
+      }],
+    };
+  };
+  assert.equal(await used(), 1);
+  assert.equal((await events.append([outcome()]))[0]?.status, "appended");
+  assert.equal(await used(), 0);
+  await events.append([entry("default", "other", [{ kind: "consume_call", ...counted }])]);
+  assert.deepEqual(await events.append([outcome()]), [{ status: "conflict", condition: 1 }]);
+  assert.equal(await used(), 1);
+});

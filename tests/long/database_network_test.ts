@@ -6,7 +6,7 @@ import { judgeEffects } from "../effect_ledger.ts";
 import { startEffectServer } from "../effect_server.ts";
 import { type GatewayProcess, startGateway } from "../gateway_process.ts";
 import { createDatabaseTests, type DatabaseFixture } from "../integration/databases.ts";
-import { eventually, verdict } from "../integration/gateways.ts";
+import { eventually, noLateRecords, verdict } from "../integration/gateways.ts";
 import { startToxiproxy, type Toxiproxy } from "./toxiproxy.ts";
 
 const { testPostgres } = createDatabaseTests();
@@ -51,6 +51,7 @@ async function underLoad(
     const db = await fixture.open();
     const open = async () => (await db.sql`SELECT 1 FROM open_decisions LIMIT 1`).length;
     await eventually(async () => await open() === 0, "an outcome for every allow", 60_000);
+    await noLateRecords(gateway);
     const summary = await judgeEffects(db, "default", upstream.effects, report);
     assert.equal(await verdict(gateway, "default"), "verified");
     assert.equal(report.unanswered.length, 0, "the gateway left a call without an answer");

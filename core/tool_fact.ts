@@ -1,8 +1,8 @@
 /** What policies and events learn of a tool: the fact `tool`. */
-import type { ToolDefinition } from "../core/call.ts";
-import type { JsonObject } from "../core/json.ts";
-import type { SchemaAnswer } from "../core/tool_checks.ts";
-import type { ToolPin } from "../core/tool_pin.ts";
+import type { ToolDefinition } from "./call.ts";
+import type { JsonObject } from "./json.ts";
+import type { SchemaAnswer } from "./tool_checks.ts";
+import type { ToolPin } from "./tool_pin.ts";
 
 /** The fact about a known tool; `answer` says how the arguments stand to its schema. */
 export function toolFact({ annotations, pin }: ToolDefinition, answer?: SchemaAnswer): JsonObject {

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { adminApi } from "./app_fixture.ts";
+import { NAMED_TOKEN, OLD_ASKER } from "./actions_fixture.ts";
+
+Deno.test("pruning and erasing take two operators with names: not the start-up token, not the one who asked", async () => {
+  const { ask, send, operator, entries } = await adminApi();
+  const alice = await operator("alice", "admin", ["acme"]);
+  for (const [path, body] of [["prunes", {}], ["erasures", { agent: "bot" }]] as const) {
+    const asked = { tenant: "acme", ...body };
+    assert.equal((await ask(`/audit/${path}`, asked)).status, 403, "root is nobody's name");
+    const answer = await (await send(`/audit/${path}`, { body: asked, token: alice })).json();
+    const confirm = { method: "POST", token: alice };
+    const own = await send(`/audit/actions/${answer.id}/confirm`, confirm);
+    assert.equal(own.status, 403);
+    assert.match((await own.json()).detail, /other than "alice"/);
+    const before = entries.length;
+    assert.equal((await ask(`/audit/actions/${answer.id}/confirm`, {})).status, 403);
+    assert.equal(entries.length, before, "nothing happened");
+  }
+});
+
+Deno.test("an operator cannot confirm what one asked for whose token it made, or who made its own", async () => {
+  const { send, state, entries } = await adminApi();
+  state.actions.areRelated = true;
+  const refused = await send("/audit/actions/erase-acme/confirm", { method: "POST", token: NAMED_TOKEN });
+  assert.deepEqual([refused.status, entries.length], [403, 0]);
+  assert.match((await refused.json()).detail, /are not two/);
+});
+
+Deno.test("an operator who has asked again under the name of an asker cannot confirm", async () => {
+  const { send, operator } = await adminApi();
+  const token = await operator(OLD_ASKER, "admin", "*");
+  const confirmed = await send("/audit/actions/erase-acme/confirm", { method: "POST", token });
+  assert.equal(confirmed.status, 403);
+});
+
+Deno.test("an erasure names one of agent, user and event; what was erased stands in its event", async () => {
+  const { send, entries } = await adminApi();
+  const erase = (body: unknown) => send("/audit/erasures", { body, token: NAMED_TOKEN });
+  for (const terms of [{}, { agent: "a", user: "b" }, { agent: "a", event: "c" }, { agent: "" }]) {
+    assert.equal((await erase({ tenant: "acme", ...terms })).status, 400, JSON.stringify(terms));
+  }
+  assert.equal((await erase({ tenant: "acme", user: "eve", from_time: 5, to_time: 9 })).status, 201);
+  const asked = JSON.parse(entries.at(-1)?.canonical ?? "");
+  assert.equal(asked.metadata.event_code, "audit.erase_requested");
+  assert.deepEqual(asked.entity.data, { user: "eve", from_time: 5, to_time: 9 });
+  const done = await send("/audit/actions/erase-acme/confirm", { method: "POST", token: NAMED_TOKEN });
+  assert.deepEqual((await done.json()).erased, { salts: 3, values: 5 });
+  const event = JSON.parse(entries.at(-1)?.canonical ?? "");
+  assert.equal(event.metadata.event_code, "audit.erased");
+  assert.deepEqual(event.entity.data, { agent: "bot", request: "erase-acme", salts: 3, values: 5 });
+});
+
+Deno.test("what waits is listed to operators of its tenant only, and is gone when it was confirmed", async () => {
+  const { send, operator } = await adminApi();
+  const viewer = await operator("vera", "viewer", ["acme"]);
+  const ids = async () =>
+    (await (await send("/audit/actions", { token: viewer })).json()).actions.map(({ id }: { id: string }) =>
+      id
+    );
+  assert.deepEqual(await ids(), ["erase-acme", "prune-acme"]);
+  const confirm = { method: "POST", token: NAMED_TOKEN };
+  assert.equal((await send("/audit/actions/erase-acme/confirm", confirm)).status, 200);
+  assert.equal((await send("/audit/actions/erase-acme/confirm", confirm)).status, 404);
+  assert.deepEqual(await ids(), ["prune-acme"]);
+});
+
+Deno.test("a prune of events that do not verify is refused, and says where", async () => {
+  const { send, state, entries } = await adminApi();
+  state.chainFault = undefined;
+  const before = entries.length;
+  const refused = await send("/audit/actions/prune-acme/confirm", { method: "POST", token: NAMED_TOKEN });
+  assert.equal(refused.status, 409);
+  assert.match((await refused.json()).detail, /broken at event 1 \(/);
+  assert.equal(entries.length, before);
+});
+
+Deno.test("values are read with their digests, and only after that was recorded", async () => {
+  const { ask, entries } = await adminApi();
+  const answer = await (await ask("/audit/values?tenant=acme&seq=2")).json();
+  assert.deepEqual(answer.values, [{ field: "reason", value: "why", digest: null, matches: false }]);
+  const event = JSON.parse(entries.at(-1)?.canonical ?? "");
+  assert.deepEqual([event.metadata.event_code, event.entity.uid], ["audit.values_read", "2"]);
+});

@@ -1,0 +1,117 @@
+/** Changes of the audit record that take two operators: one asks, another confirms. */
+import * as z from "zod";
+import { tenantName } from "../../core/config.ts";
+import { seq } from "./audit_words.ts";
+import { routeSpec } from "./route.ts";
+import { page, pageQuery, plainText, seconds, UNKNOWN_TENANT } from "./words.ts";
+
+const actionId = plainText(1, 64).describe("Id of the action, and of the event that asked for it.");
+const eraseBody = z.strictObject({
+  tenant: tenantName,
+  agent: plainText(1, 256).optional().describe("What this agent called with."),
+  user: plainText(1, 256).optional().describe("What stands in events about this user or operator."),
+  event: plainText(1, 64).optional().describe("What belongs to the event with this id."),
+  from_time: seconds.optional().describe("Only events recorded from this time on, epoch seconds."),
+  to_time: seconds.optional().describe("Only events recorded before this time, epoch seconds."),
+}).refine(
+  ({ agent, user, event }) => [agent, user, event].filter((one) => one !== undefined).length === 1,
+  'expected exactly one of "agent", "user" and "event"',
+).meta({ examples: [{ tenant: "default", agent: "invoice-bot" }] });
+
+/** What is asked for: of a prune its range, of an erasure what events must be like. */
+const details = z.strictObject({
+  from: seq.optional(),
+  to: seq.optional().describe("The last event whose body goes."),
+  agent: z.string().optional(),
+  user: z.string().optional(),
+  event: z.string().optional(),
+  from_time: seconds.optional(),
+  to_time: seconds.optional(),
+});
+
+const action = z.strictObject({
+  id: actionId,
+  tenant: tenantName,
+  kind: z.enum(["prune", "erase"]),
+  details,
+  requested_by: z.string(),
+  requested_at: seconds,
+  expires_at: seconds.describe("Until when another operator may confirm it."),
+});
+
+/** Roles and tenants are not enough. */
+const TAKES_A_NAME = "The start-up token is nobody's name, so it can be neither of the two.";
+const REQUESTED = {
+  status: 201,
+  description: "Nothing has changed yet: another operator confirms it within a day.",
+  schema: action.pick({ id: true, tenant: true, kind: true, details: true, expires_at: true }),
+} as const;
+const TOO_MANY = {
+  code: "too_many_actions",
+  when: "100 actions of the tenant already wait to be confirmed.",
+} as const;
+
+/** Pruning and erasing. */
+export const AUDIT_ACTION_ROUTES = {
+  prune: routeSpec({
+    id: "requestAuditPrune",
+    ...{ method: "POST", path: "/audit/prunes", access: { role: "admin", scope: "tenant" } },
+    summary: "Ask to prune the bodies of events that are older than the tenant keeps them",
+    body: z.strictObject({ tenant: tenantName }).meta({ examples: [{ tenant: "default" }] }),
+    mayTakeMore: TAKES_A_NAME,
+    answer: REQUESTED,
+    problems: {
+      404: [UNKNOWN_TENANT],
+      409: [
+        { code: "no_retention", when: "The tenant has no `retention_days`: everything is kept." },
+        { code: "nothing_to_prune", when: "No 256 events are old enough, signed, and have their outcomes." },
+        TOO_MANY,
+      ],
+    },
+    leadsTo: { confirmAuditAction: { id: "id" } },
+  }),
+  erase: routeSpec({
+    id: "requestAuditErasure",
+    ...{ method: "POST", path: "/audit/erasures", access: { role: "admin", scope: "tenant" } },
+    summary: "Ask to erase the values and salts of an agent, a user or an event",
+    body: eraseBody,
+    mayTakeMore: TAKES_A_NAME,
+    answer: REQUESTED,
+    problems: { 404: [UNKNOWN_TENANT], 409: [TOO_MANY] },
+  }),
+  list: routeSpec({
+    id: "listAuditActions",
+    ...{ method: "GET", path: "/audit/actions", access: { role: "viewer", scope: "own" } },
+    summary: "List the actions that wait for a second operator",
+    query: pageQuery(actionId, {}),
+    answer: {
+      status: 200,
+      description: "One page, oldest first.",
+      schema: page("actions", action, actionId),
+    },
+  }),
+  confirm: routeSpec({
+    id: "confirmAuditAction",
+    ...{ method: "POST", path: "/audit/actions/{id}/confirm", access: { role: "admin", scope: "tenant" } },
+    summary: "Confirm what another operator asked for: it is done",
+    params: z.strictObject({ id: actionId }),
+    unknown: {
+      code: "unknown_action",
+      when: "No such action waits, or it is another tenant's.",
+      detail: "No action with this id waits to be confirmed",
+    },
+    mayTakeMore: TAKES_A_NAME,
+    answer: {
+      status: 200,
+      description: "What was done. Bodies that are pruned go within a minute.",
+      schema: action.pick({ id: true, tenant: true, kind: true, details: true, requested_by: true }).extend({
+        erased: z.strictObject({ salts: seq, values: seq }).optional().describe(
+          "How many went, of an erasure.",
+        ),
+      }),
+    },
+    problems: {
+      409: [{ code: "not_prunable", when: "What is to be pruned does not verify; the detail says where." }],
+    },
+  }),
+} as const;

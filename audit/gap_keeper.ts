@@ -1,0 +1,88 @@
+/** Keeps the counts of gaps in a file of their own until their events are in the chains. */
+import type { Appender } from "./appender.ts";
+import type { EventSource } from "./event.ts";
+import { gapEntry } from "./gap_event.ts";
+import { gapMember, Gaps } from "./gaps.ts";
+import { LateFileWriter, type LateKeys } from "./late_file.ts";
+import type { LateFiles, LateRecordsWatch, Missing } from "./late_port.ts";
+
+export interface GapKeeperOptions {
+  readonly files: LateFiles;
+  readonly keys: LateKeys;
+  readonly appender: Appender;
+  readonly source: EventSource;
+  readonly settingsVersion: () => number;
+  readonly newId: () => string;
+  readonly nowMs: () => number;
+  readonly watch: LateRecordsWatch;
+}
+
+/** A process that is killed loses what it counted since the last writing. */
+const WRITE_INTERVAL_MS = 1_000;
+
+export class GapKeeper {
+  readonly #options: GapKeeperOptions;
+  readonly gaps: Gaps;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #hasFile = false;
+  #isClosed = false;
+
+  constructor(options: GapKeeperOptions) {
+    this.#options = options;
+    this.gaps = new Gaps(options.newId);
+  }
+
+  get isEmpty(): boolean {
+    return this.gaps.all().length === 0;
+  }
+
+  lose(missing: Missing): void {
+    const isFirst = this.gaps.add({ ...missing, timeMs: this.#options.nowMs() });
+    this.#options.watch.lost(missing, isFirst);
+    if (this.#isClosed) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.write().catch(this.#options.watch.failed); // mended by the next one
+    }, WRITE_INTERVAL_MS);
+  }
+
+  /** Writes all counts, one writing after the other. */
+  async write(): Promise<void> {
+    const writing = this.#writing.then(() => this.#write());
+    this.#writing = writing.catch(() => {}); // told to who waits for it
+    await writing;
+  }
+
+  /** Appends an event for every gap. Throws when the database does not take one. */
+  async record(): Promise<void> {
+    const { appender, source, nowMs, settingsVersion, watch } = this.#options;
+    const gaps = this.gaps.close();
+    if (gaps.length === 0) return;
+    await this.write(); // these counts under these ids, whatever happens now
+    const now = { timeMs: nowMs(), settingsVersion: settingsVersion() };
+    for (const gap of gaps) {
+      const { status } = await appender.append(gapEntry(source, gap, now), { owed: true }).done;
+      this.gaps.recorded(gap.eventId);
+      if (status === "appended") watch.gapRecorded(gap);
+    }
+    await this.write();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    if (!this.isEmpty) await this.write().catch(this.#options.watch.failed);
+  }
+
+  async #write(): Promise<void> {
+    const { files, keys, source } = this.#options;
+    const name = `${source.replicaId}.gaps`;
+    const lines = this.gaps.all().map((gap) => JSON.stringify(gapMember(gap)));
+    if (lines.length > 0) {
+      const writer = new LateFileWriter(keys, { name, logId: source.logId });
+      await files.replace(name, writer.header() + lines.map((line) => writer.line(line)).join(""));
+    } else if (this.#hasFile) await files.remove(name);
+    this.#hasFile = lines.length > 0;
+  }
+}

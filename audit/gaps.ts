@@ -1,0 +1,80 @@
+/** Counts what will never be in a chain, until the chain says so itself. */
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { type Gap, GAP_REASONS, type GapReason } from "./gap_event.ts";
+
+/** What is missing from one chain, for one reason: each becomes one event. */
+export class Gaps {
+  readonly #newId: () => string;
+  /** Still counting, by chain, what and reason. */
+  readonly #open = new Map<string, Gap>();
+  /** On their way into their chains, by event id: their count no longer changes. */
+  readonly #closed = new Map<string, Gap>();
+
+  constructor(newId: () => string) {
+    this.#newId = newId;
+  }
+
+  /** Counts; true when this is the first of its gap. */
+  add(missing: Pick<Gap, "chain" | "what" | "reason" | "count"> & { readonly timeMs: number }): boolean {
+    const { chain, what, reason, count, timeMs } = missing;
+    const key = JSON.stringify([chain, what, reason]);
+    const known = this.#open.get(key);
+    const gap = known ??
+      { ...{ eventId: this.#newId(), chain, what, reason }, count: 0, startMs: timeMs, endMs: timeMs };
+    this.#open.set(key, {
+      ...gap,
+      count: gap.count + count,
+      startMs: Math.min(gap.startMs, timeMs),
+      endMs: Math.max(gap.endMs, timeMs),
+    });
+    return known === undefined;
+  }
+
+  /** Takes over a gap of a process that ended. */
+  adopt(gap: Gap): void {
+    this.#closed.set(gap.eventId, gap);
+  }
+
+  /** Ends the counting of all of them and returns those that are to be recorded. */
+  close(): readonly Gap[] {
+    for (const gap of this.#open.values()) this.#closed.set(gap.eventId, gap);
+    this.#open.clear();
+    return [...this.#closed.values()];
+  }
+
+  /** Its event is in the chain. */
+  recorded(eventId: string): void {
+    this.#closed.delete(eventId);
+  }
+
+  all(): readonly Gap[] {
+    return [...this.#closed.values(), ...this.#open.values()];
+  }
+}
+
+/** A gap as it stands in a file. */
+export function gapMember(gap: Gap): JsonObject {
+  const { eventId, chain, what, reason, count, startMs, endMs } = gap;
+  return { gap: { event_id: eventId, chain, what, reason, count, start_ms: startMs, end_ms: endMs } };
+}
+
+/** The gap of such a member; `undefined` when it is a member of another kind. Throws `TypeError` for half a gap. */
+export function gapOf(member: JsonObject): Gap | undefined {
+  if (member.gap === undefined) return undefined;
+  const { event_id, chain, what, reason, count, start_ms, end_ms } = isJsonObject(member.gap)
+    ? member.gap
+    : {};
+  const numbers = [count, start_ms, end_ms].every((value) => Number.isSafeInteger(value));
+  const isWhat = what === "decisions" || what === "records";
+  if (typeof event_id !== "string" || typeof chain !== "string" || !isWhat || !isReason(reason) || !numbers) {
+    throw new TypeError("Expected a gap with event_id, chain, what, reason, count, start_ms and end_ms");
+  }
+  return {
+    ...{ eventId: event_id, chain, what, reason },
+    ...{ count: Number(count), startMs: Number(start_ms), endMs: Number(end_ms) },
+  };
+}
+
+function isReason(value: JsonValue | undefined): value is GapReason {
+  return typeof value === "string" && Object.hasOwn(GAP_REASONS, value);
+}

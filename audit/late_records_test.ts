@@ -1,0 +1,325 @@
+import assert from "node:assert/strict";
+import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
+import { createAppender } from "./appender.ts";
+import type { LateKeys } from "./late_file.ts";
+import type { LateFiles, Missing } from "./late_port.ts";
+import { createLateRecords } from "./late_records.ts";
+
+const keys: LateKeys = { active: "k1", keys: new Map([["k1", new Uint8Array(32).fill(1)]]) };
+
+/** A folder in memory that several processes use one after the other. */
+class Folder {
+  readonly texts = new Map<string, string>();
+  isFull = false;
+  processes = 0;
+  /** Bytes of the next append that get through before it fails. */
+  failsAfter: number | undefined;
+
+  files(): LateFiles {
+    const own = new Set<string>();
+    return {
+      create: (name) => {
+        this.#refuseWhenFull();
+        this.texts.set(name, "");
+        own.add(name);
+        const append = (text: string) => {
+          this.#refuseWhenFull();
+          const after = this.failsAfter ?? text.length;
+          this.failsAfter = undefined;
+          this.texts.set(name, this.texts.get(name) + text.slice(0, after));
+          return after < text.length ? Promise.reject(new Error("no space left")) : Promise.resolve();
+        };
+        return Promise.resolve({ append: async (text) => await append(text), close: () => {} });
+      },
+      adopt: () =>
+        Promise.resolve(
+          [...this.texts].filter(([name]) => !own.has(name) && !name.endsWith(".set_aside"))
+            .map(([name, text]) => ({ name, bytes: text.length })),
+        ),
+      read: (name) => ReadableStream.from([new TextEncoder().encode(this.texts.get(name) ?? "")]),
+      replace: async (name, text) => {
+        await Promise.resolve(this.#refuseWhenFull());
+        this.texts.set(name, text);
+        own.add(name);
+      },
+      setAside: (name) => {
+        this.texts.set(`${name}.set_aside`, this.texts.get(name) ?? "");
+        return Promise.resolve(void this.texts.delete(name));
+      },
+      remove: (name) => Promise.resolve(void this.texts.delete(name)),
+      close: () => {},
+    };
+  }
+
+  #refuseWhenFull(): void {
+    if (this.isFull) throw new Error("no space left on device");
+  }
+}
+
+/** Chains that take every event id once, as the database does. */
+class Chains {
+  readonly entries: AuditEntry[] = [];
+  isAway = false;
+  /** Chains that do not exist: the statement is refused. */
+  readonly unknown = new Set<string>();
+  /** The answer is lost although it was done. */
+  losesAnswers = false;
+  batches = 0;
+
+  append(batch: readonly AuditEntry[]): Promise<AppendResult[]> {
+    this.batches++;
+    if (this.isAway) return Promise.reject(new Error("away"));
+    if (batch.some(({ chain }) => this.unknown.has(chain))) return Promise.reject(new RangeError("refused"));
+    const results = batch.map((entry): AppendResult => {
+      const asked = entry.conditions.findIndex(({ kind }) => kind === "not_recorded");
+      const isKnown = this.entries.some(({ eventId }) => eventId === entry.eventId);
+      if (isKnown && asked < 0) throw new RangeError("twice");
+      if (isKnown) return { status: "conflict", condition: asked };
+      return { status: "appended", seq: this.entries.push(entry), hash: "" };
+    });
+    return this.losesAnswers ? Promise.reject(new Error("lost")) : Promise.resolve(results);
+  }
+
+  events(chain = "acme") {
+    return this.entries.filter((entry) => entry.chain === chain).map(({ canonical }) =>
+      JSON.parse(canonical)
+    );
+  }
+}
+
+function process(folder: Folder, chains: Chains, options: { maxBytes?: number } = {}) {
+  const lost: Missing[] = [];
+  const seen = { recorded: 0, known: 0, torn: 0, gaps: 0, first: 0, failed: 0 };
+  let id = 0;
+  const replicaId = `r${++folder.processes}`;
+  const late = createLateRecords({
+    ...{ files: folder.files(), keys, newId: () => `${replicaId}-gap-${++id}`, nowMs: () => 1_000 + id },
+    appender: createAppender({
+      append: (batch) => chains.append(batch),
+      isRefusal: (error) => error instanceof RangeError,
+    }),
+    isRefusal: (error) => error instanceof Error && error.cause instanceof RangeError,
+    ...{ isAway: () => chains.isAway, source: { logId: "log", version: "0", replicaId, configDigest: "c" } },
+    ...{ settingsVersion: () => 1, maxBytes: options.maxBytes ?? 1_000_000, retryMs: 1_000_000 },
+    watch: {
+      kept: (isFirst) => void (isFirst && seen.first++),
+      recorded: (counts) => {
+        seen.recorded += counts.recorded;
+        seen.known += counts.known;
+      },
+      lost: (missing) => void lost.push(missing),
+      gapRecorded: () => void seen.gaps++,
+      torn: () => void seen.torn++,
+      failed: () => void seen.failed++,
+    },
+  });
+  return { late, lost, seen };
+}
+
+const entry = (eventId: string, chain = "acme", text = ""): AuditEntry => ({
+  ...{ chain, eventId, salt: new Uint8Array(32).fill(3), conditions: [] },
+  canonical: JSON.stringify({ text, time: 5, unmapped: { n: eventId } }),
+});
+const DECISION = { what: "decision" } as const;
+
+Deno.test("what is kept is appended in order, marked, with its salt, once the database takes it", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  const { late, seen } = process(folder, chains);
+  chains.isAway = true;
+  const told: AppendResult[] = [];
+  for (let n = 0; n < 100; n++) {
+    assert.equal(
+      await late.keep(entry(`e${n}`), { ...DECISION, onRecorded: (result) => told.push(result) }),
+      true,
+    );
+  }
+  assert.equal(late.waiting().records, 100);
+  await late.replay();
+  assert.deepEqual([chains.entries.length, late.waiting().records, told.length], [0, 100, 0]);
+  chains.isAway = false;
+  await late.replay();
+  assert.deepEqual(
+    chains.entries.map(({ eventId }) => eventId),
+    Array.from({ length: 100 }, (_, n) => `e${n}`),
+  );
+  assert.deepEqual(chains.entries[0]?.salt, new Uint8Array(32).fill(3));
+  assert.deepEqual(chains.events()[0], {
+    text: "",
+    time: 5,
+    unmapped: { n: "e0", recorded_late: { kept_at: 1_000 } },
+  });
+  assert.deepEqual(late.waiting(), { records: 0, bytes: 0 });
+  assert.deepEqual([folder.texts.size, told.length, seen.recorded, seen.first], [0, 100, 100, 1]);
+  await late.close();
+});
+
+Deno.test("a file survives its process, and the next one appends it before it does anything else", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const killed = process(folder, chains);
+  for (let n = 0; n < 70; n++) await killed.late.keep(entry(`e${n}`), DECISION);
+  chains.isAway = false;
+  const next = process(folder, chains);
+  await next.late.start();
+  assert.deepEqual(
+    chains.entries.map(({ eventId }) => eventId),
+    Array.from({ length: 70 }, (_, n) => `e${n}`),
+  );
+  assert.deepEqual([folder.texts.size, next.late.waiting().bytes], [0, 0]);
+  await next.late.close();
+});
+
+Deno.test("what is in the chain already stays there once: the first attempt, a replay whose answer was lost, a kill", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  const killed = process(folder, chains);
+  await chains.append([entry("e1")]); // its answer came too late: so it is kept
+  for (const id of ["e1", "e2", "e3"]) await killed.late.keep(entry(id), DECISION);
+  chains.losesAnswers = true;
+  await killed.late.replay();
+  chains.losesAnswers = false;
+  const next = process(folder, chains);
+  await next.late.start();
+  assert.deepEqual(chains.entries.map(({ eventId }) => eventId), ["e1", "e2", "e3"]);
+  assert.deepEqual([next.seen.recorded, next.seen.known], [0, 3]);
+  assert.equal(chains.events()[0].unmapped.recorded_late, undefined, "the first attempt was not late");
+  await next.late.close();
+});
+
+Deno.test("beyond the bound a gap says how many are missing from which chain and when, once, after everything else", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const { late, lost, seen } = process(folder, chains, { maxBytes: 4_000 });
+  let kept = 0;
+  for (let n = 0; n < 40; n++) if (await late.keep(entry(`e${n}`), DECISION)) kept++;
+  assert.ok(kept > 5 && kept < 20, `${kept}`);
+  assert.equal(
+    await late.keep(entry("other", "other"), DECISION),
+    true,
+    "a chain that kept nothing has room",
+  );
+  assert.equal(await late.keep(entry("e99"), { what: "other" }), false, "and what has another way is no gap");
+  assert.equal(lost.length, 40 - kept);
+  assert.ok(late.waiting().bytes <= 4_000);
+  chains.isAway = false;
+  await late.replay();
+  const events = chains.events();
+  assert.equal(events.length, kept + 1);
+  const gap = events.at(-1);
+  assert.deepEqual(
+    [gap.metadata.event_code, gap.count, gap.status_code, gap.unmapped.gap.what],
+    ["audit.gap", 40 - kept, "bound", "decisions"],
+  );
+  assert.ok(gap.start_time <= gap.end_time && gap.start_time >= 1_000);
+  assert.deepEqual([seen.gaps, folder.texts.size], [1, 0]);
+  await late.replay();
+  assert.equal(chains.events().length, kept + 1, "once");
+  await late.close();
+});
+
+Deno.test("the counts of a gap survive a stop, and a replay whose answer was lost counts them once", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const stopped = process(folder, chains, { maxBytes: 100 });
+  for (let n = 0; n < 7; n++) await stopped.late.keep(entry(`e${n}`), DECISION);
+  await stopped.late.close();
+  chains.isAway = false;
+  chains.losesAnswers = true;
+  const killed = process(folder, chains);
+  await killed.late.start();
+  chains.losesAnswers = false;
+  const next = process(folder, chains);
+  await next.late.start();
+  assert.deepEqual(chains.events().map(({ count }) => count), [7]);
+  assert.equal(folder.texts.size, 0);
+  await next.late.close();
+  await killed.late.close();
+});
+
+Deno.test("a folder that takes nothing is a gap too, and the file that broke is read as far as it got", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const { late, lost, seen } = process(folder, chains);
+  assert.equal(await late.keep(entry("e1"), DECISION), true);
+  folder.failsAfter = 30;
+  assert.equal(await late.keep(entry("e2"), DECISION), false);
+  folder.isFull = true;
+  assert.equal(await late.keep(entry("e3"), DECISION), false);
+  folder.isFull = false;
+  assert.equal(await late.keep(entry("e4"), DECISION), true);
+  assert.deepEqual(lost.map(({ reason }) => reason), ["unwritable", "unwritable"]);
+  chains.isAway = false;
+  await late.replay();
+  assert.deepEqual(chains.entries.slice(0, 2).map(({ eventId }) => eventId), ["e1", "e4"]);
+  assert.deepEqual([chains.events().at(-1).count, chains.events().at(-1).status_code], [2, "unwritable"]);
+  assert.deepEqual([seen.torn, folder.texts.size], [1, 0]);
+  await late.close();
+});
+
+Deno.test("a damaged file is believed up to the damage, set aside, and what is left of it is a gap of the installation", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const killed = process(folder, chains);
+  for (let n = 0; n < 5; n++) await killed.late.keep(entry(`e${n}`), DECISION);
+  const [[name, text] = ["", ""]] = folder.texts;
+  folder.texts.set(name, text.replace('\\"n\\":\\"e2\\"', '\\"n\\":\\"XX\\"'));
+  chains.isAway = false;
+  const next = process(folder, chains);
+  await next.late.start();
+  assert.deepEqual(chains.events().map(({ unmapped }) => unmapped.n), ["e0", "e1"]);
+  const [gap] = chains.events("~installation");
+  assert.deepEqual([gap.count, gap.status_code, gap.unmapped.gap.what], [3, "damaged", "records"]);
+  assert.deepEqual([...folder.texts.keys()], [`${name}.set_aside`]);
+  await next.late.close();
+});
+
+Deno.test("a record that the database refuses does not hold up the others", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const { late } = process(folder, chains);
+  for (let n = 0; n < 40; n++) await late.keep(entry(`e${n}`, n % 8 === 3 ? "gone" : "acme"), DECISION);
+  chains.isAway = false;
+  chains.unknown.add("gone");
+  await late.replay();
+  assert.equal(chains.events().length, 35);
+  const [gap] = chains.events("~installation");
+  assert.deepEqual([gap.count, gap.status_code], [5, "refused"]);
+  assert.ok([...folder.texts.keys()].every((name) => name.endsWith(".set_aside")));
+  await late.close();
+});
+
+Deno.test("start() throws for a file of another log or an unknown key, and leaves it alone", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  await process(folder, chains).late.keep(entry("e1"), DECISION);
+  const [[name, text] = ["", ""]] = folder.texts;
+  for (const [was, now] of [['"log_id":"log"', '"log_id":"xxx"'], ['"kid":"k1"', '"kid":"k9"']] as const) {
+    folder.texts.set(name, text.replace(was, now));
+    await assert.rejects(process(folder, chains).late.start(), { code: "late_records_unusable" });
+    assert.equal(folder.texts.has(name), true);
+  }
+});
+
+Deno.test("while the database is away one record asks whether it is back", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const { late } = process(folder, chains);
+  for (let n = 0; n < 64; n++) await late.keep(entry(`e${n}`), DECISION);
+  const before = chains.batches;
+  await late.replay();
+  assert.equal(chains.batches - before, 1);
+  await late.close();
+});
+
+Deno.test("many at once share a write, and records kept while a file is replayed go into the next one", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  const { late } = process(folder, chains);
+  const first = await Promise.all(Array.from({ length: 50 }, (_, n) => late.keep(entry(`a${n}`), DECISION)));
+  const replaying = late.replay();
+  const second = await Promise.all(Array.from({ length: 50 }, (_, n) => late.keep(entry(`b${n}`), DECISION)));
+  await replaying;
+  await late.replay();
+  assert.ok([...first, ...second].every((isKept) => isKept));
+  assert.equal(new Set(chains.entries.map(({ eventId }) => eventId)).size, 100);
+  assert.deepEqual([late.waiting(), folder.texts.size], [{ records: 0, bytes: 0 }, 0]);
+  await late.close();
+});

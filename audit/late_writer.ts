@@ -1,0 +1,131 @@
+/** Writes late records into a file at a time, many of them with one sync. */
+import type { EventSource } from "./event.ts";
+import { LateFileWriter, type LateKeys } from "./late_file.ts";
+import type { LateFile, LateFiles } from "./late_port.ts";
+
+/** One file and what is known of it. */
+export interface Segment {
+  readonly name: string;
+  /** Absent: it was adopted. */
+  readonly file?: LateFile;
+  /** Bytes by the chain that they count for. */
+  readonly bytes: Map<string, number>;
+  records: number;
+  /** Records at its begin that the database has. */
+  done: number;
+  /** Those that it refused. */
+  refused: number;
+}
+
+/** One record on its way into a file. */
+export interface LateLine {
+  readonly chain: string;
+  /** JSON of one member. */
+  readonly text: string;
+  readonly bytes: number;
+}
+
+export interface LateWriterOptions {
+  readonly files: LateFiles;
+  readonly keys: LateKeys;
+  readonly source: EventSource;
+  readonly onError: (error: unknown) => void;
+}
+
+interface Waiting {
+  readonly line: LateLine;
+  readonly resolve: (isDurable: boolean) => void;
+}
+
+interface Open {
+  readonly segment: Segment;
+  readonly file: LateFile;
+  readonly writer: LateFileWriter;
+}
+
+export class LateWriter {
+  readonly #options: LateWriterOptions;
+  /** Files that nothing is written to any more, oldest first. */
+  readonly sealed: Segment[] = [];
+  #open: Open | undefined;
+  #waiting: Waiting[] = [];
+  #writing: Promise<void> | undefined;
+  #files = 0;
+  #isSealDue = false;
+
+  constructor(options: LateWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Records of all files that the database does not have yet, and those on their way into one. */
+  get records(): number {
+    const segments = this.#open === undefined ? this.sealed : [...this.sealed, this.#open.segment];
+    return segments.reduce((sum, { records, done }) => sum + records - done, this.#waiting.length);
+  }
+
+  /** True when the line is durable. */
+  async write(line: LateLine): Promise<boolean> {
+    return await new Promise((resolve) => {
+      this.#waiting.push({ line, resolve });
+      this.#writing ??= this.#writeAll().finally(() => void (this.#writing = undefined));
+    });
+  }
+
+  /** Nothing is written to a file that is read: one that is being written is sealed between two writes. */
+  async seal(): Promise<void> {
+    this.#isSealDue = true;
+    if (this.#writing === undefined) this.#sealIfDue();
+    while (this.#isSealDue) await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  /** Waits for what is on its way, and gives the locks of all files back. */
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.seal();
+    for (const { file } of this.sealed) file?.close();
+  }
+
+  async #writeAll(): Promise<void> {
+    for (; this.#waiting.length > 0; this.#sealIfDue()) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      const isDurable = await this.#writeBatch(batch.map(({ line }) => line));
+      for (const { resolve } of batch) resolve(isDurable);
+    }
+  }
+
+  async #writeBatch(lines: readonly LateLine[]): Promise<boolean> {
+    try {
+      const { segment, file, writer } = this.#open ??= await this.#create();
+      await file.append(lines.map(({ text }) => writer.line(text)).join(""));
+      for (const { chain, bytes } of lines) segment.bytes.set(chain, (segment.bytes.get(chain) ?? 0) + bytes);
+      segment.records += lines.length;
+      return true;
+    } catch (error) {
+      this.#options.onError(error);
+      this.#isSealDue = true; // nobody knows how far the file got: nothing is written after that
+      return false;
+    }
+  }
+
+  async #create(): Promise<Open> {
+    const { files, keys, source } = this.#options;
+    const name = `${source.replicaId}-${++this.#files}.late`;
+    const writer = new LateFileWriter(keys, { name, logId: source.logId });
+    const file = await files.create(name);
+    try {
+      await file.append(writer.header());
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return { segment: { name, file, bytes: new Map(), records: 0, done: 0, refused: 0 }, file, writer };
+  }
+
+  #sealIfDue(): void {
+    if (!this.#isSealDue) return;
+    this.#isSealDue = false;
+    if (this.#open !== undefined) this.sealed.push(this.#open.segment);
+    this.#open = undefined;
+  }
+}

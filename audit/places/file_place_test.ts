@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { filePlace } from "./file_place.ts";
+import { SIGNAL, smallLog } from "./places_fixture.ts";
+import { PlaceError } from "./place.ts";
+
+const log = smallLog();
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "intentgate_places_" });
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function placeAt(path: string) {
+  return filePlace(
+    { type: "file", name: "f", path, interval_seconds: 1 },
+    { verifiersOf: log.verifiersOf, newId: () => crypto.randomUUID() },
+  );
+}
+
+Deno.test("every checkpoint becomes a file of its own that only the owner may read, and nothing else stays", async () => {
+  await inFolder(async (folder) => {
+    const place = placeAt(`${folder}/a/b`);
+    for (const size of [3, 200, 200]) {
+      assert.deepEqual(await place.push(log.checkpoint(size), 0, SIGNAL), { kind: "taken" });
+    }
+    const chain = `${folder}/a/b/default`;
+    const names = (await Array.fromAsync(Deno.readDir(chain))).map(({ name }) => name).sort();
+    assert.deepEqual(names, ["0000000000000003.checkpoint", "0000000000000200.checkpoint"]);
+    for (const name of names) assert.equal((await Deno.stat(`${chain}/${name}`)).mode! & 0o777, 0o600);
+    assert.equal((await Deno.stat(chain)).mode! & 0o777, 0o700);
+    assert.equal(await Deno.readTextFile(`${chain}/${names[0]}`), log.checkpoint(3).note);
+  });
+});
+
+Deno.test("two replicas that write one checkpoint at once both have it", async () => {
+  await inFolder(async (folder) => {
+    const both = [placeAt(folder), placeAt(folder)].map((place) => place.push(log.checkpoint(9), 0, SIGNAL));
+    assert.deepEqual(await Promise.all(both), [{ kind: "taken" }, { kind: "taken" }]);
+  });
+});
+
+Deno.test("a file of the same log with other events is a fork, and is never replaced", async () => {
+  await inFolder(async (folder) => {
+    const other = smallLog("other", log.key).checkpoint(9);
+    await placeAt(folder).push(other, 0, SIGNAL);
+    const pushed = await placeAt(folder).push(log.checkpoint(9), 0, SIGNAL);
+    assert.deepEqual(pushed, { kind: "conflict", code: "forked", size: 9 });
+    assert.equal(await Deno.readTextFile(`${folder}/default/0000000000000009.checkpoint`), other.note);
+  });
+});
+
+Deno.test("a folder that holds a larger checkpoint than the log has tells of a restored database, until it is back", async () => {
+  await inFolder(async (folder) => {
+    await placeAt(folder).push(log.checkpoint(90), 0, SIGNAL);
+    const restored = placeAt(folder);
+    for (let time = 0; time < 2; time++) {
+      const pushed = await restored.push(log.checkpoint(40), 40, SIGNAL);
+      assert.deepEqual(pushed, { kind: "conflict", code: "rolled_back", size: 90 });
+    }
+    assert.deepEqual(await restored.push(log.checkpoint(91), 40, SIGNAL), { kind: "taken" });
+    await Deno.writeTextFile(
+      `${folder}/default/0000000000000200.checkpoint`,
+      smallLog().checkpoint(200).note,
+    );
+    await assert.rejects(placeAt(folder).push(log.checkpoint(92), 0, SIGNAL), /Something else stands/);
+  });
+});
+
+Deno.test("what nobody of us signed proves nothing against the log", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/default`);
+    for (const text of [smallLog().checkpoint(9).note, "", "x"]) {
+      await Deno.writeTextFile(`${folder}/default/0000000000000009.checkpoint`, text);
+      await assert.rejects(placeAt(folder).push(log.checkpoint(9), 0, SIGNAL), (error: Error) => {
+        assert.ok(error instanceof PlaceError);
+        assert.match(error.message, /^Something else stands where a checkpoint of this log belongs/);
+        return true;
+      });
+    }
+  });
+});
+
+Deno.test("a folder that cannot be made is told", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/file`, "");
+    await assert.rejects(
+      placeAt(`${folder}/file`).push(log.checkpoint(1), 0, SIGNAL),
+      /^PlaceError: Cannot write/,
+    );
+  });
+});

@@ -1,0 +1,140 @@
+/** The folder of late records: files that only their owner may read, each locked by the process that writes it. */
+import type { LateFile, LateFiles } from "../audit/late_port.ts";
+import { GatewayError } from "../core/errors.ts";
+import { tryLock } from "../store/folder_lock.ts";
+
+/** A file of one replica: records, or the counts of its gaps. */
+const NAME = /^[A-Za-z0-9_]{1,64}(?:-\d{1,9}\.late|\.gaps)$/;
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+/** Makes the folder when it is missing; throws `GatewayError` (`late_records_unusable`) when others may use it. */
+export async function openLateRecordFiles(folder: string): Promise<LateFiles> {
+  await Deno.mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+  refuseOthers(folder, await Deno.lstat(folder), "isDirectory", FOLDER_MODE);
+  return new Files(folder);
+}
+
+class Files implements LateFiles {
+  readonly #folder: string;
+  /** Handles that hold the locks of files, by name. */
+  readonly #held = new Map<string, Deno.FsFile>();
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async create(name: string): Promise<LateFile> {
+    const path = `${this.#folder}/${name}`;
+    const file = await Deno.open(path, { write: true, createNew: true, mode: FILE_MODE });
+    if (!await tryLock(file)) throw unusable(path, "another process has locked it");
+    this.#held.set(name, file);
+    await syncFolder(this.#folder);
+    return {
+      append: (text) => append(file, text),
+      close: () => this.#release(name),
+    };
+  }
+
+  async adopt() {
+    const adopted: { name: string; bytes: number; modified: number }[] = [];
+    for await (const { name } of Deno.readDir(this.#folder)) {
+      if (!NAME.test(name) || this.#held.has(name)) continue;
+      const file = await openOwn(`${this.#folder}/${name}`);
+      if (file === undefined || !await tryLock(file)) continue;
+      this.#held.set(name, file);
+      const { size, mtime } = await file.stat();
+      adopted.push({ name, bytes: size, modified: mtime?.getTime() ?? 0 });
+    }
+    return adopted.sort((left, right) => left.modified - right.modified || (left.name < right.name ? -1 : 1));
+  }
+
+  async *read(name: string): AsyncGenerator<Uint8Array> {
+    const file = await openOwn(`${this.#folder}/${name}`);
+    if (file !== undefined) yield* file.readable;
+  }
+
+  async replace(name: string, text: string): Promise<void> {
+    const path = `${this.#folder}/${name}`;
+    await Deno.remove(`${path}.new`).catch(ignoreMissing);
+    const file = await Deno.open(`${path}.new`, { write: true, createNew: true, mode: FILE_MODE });
+    if (!await tryLock(file)) throw unusable(path, "another process has locked it");
+    try {
+      await append(file, text);
+      await Deno.rename(`${path}.new`, path);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#release(name);
+    this.#held.set(name, file);
+    await syncFolder(this.#folder); // a rename is durable only then
+  }
+
+  async setAside(name: string): Promise<void> {
+    await Deno.rename(`${this.#folder}/${name}`, `${this.#folder}/${name}.set_aside`);
+    this.#release(name);
+  }
+
+  async remove(name: string): Promise<void> {
+    await Deno.remove(`${this.#folder}/${name}`).catch(ignoreMissing);
+    this.#release(name);
+  }
+
+  close(): void {
+    for (const name of [...this.#held.keys()]) this.#release(name);
+  }
+
+  #release(name: string): void {
+    this.#held.get(name)?.close();
+    this.#held.delete(name);
+  }
+}
+
+async function append(file: Deno.FsFile, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+  await file.syncData();
+}
+
+/** Opens a file that stands there itself and that nobody else may read or write; `undefined` when it is gone. */
+async function openOwn(path: string): Promise<Deno.FsFile | undefined> {
+  try {
+    const seen = await Deno.lstat(path);
+    refuseOthers(path, seen, "isFile", FILE_MODE);
+    const file = await Deno.open(path);
+    const opened = await file.stat();
+    if (opened.ino === seen.ino && opened.dev === seen.dev) return file;
+    file.close();
+    throw unusable(path, "it was replaced while it was opened");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function refuseOthers(path: string, info: Deno.FileInfo, kind: "isFile" | "isDirectory", mode: number): void {
+  if (!info[kind]) {
+    throw unusable(path, `expected a ${kind === "isFile" ? "file" : "folder"}, found something else`);
+  }
+  const found = (info.mode ?? mode) & 0o777;
+  if ((found & ~mode) === 0) return;
+  throw unusable(path, `expected mode ${mode.toString(8)}, found ${found.toString(8)}`);
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await Deno.open(path);
+  try {
+    await folder.sync();
+  } finally {
+    folder.close();
+  }
+}
+
+function unusable(path: string, why: string): GatewayError {
+  return new GatewayError("late_records_unusable", `Cannot use the late records in "${path}": ${why}`);
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

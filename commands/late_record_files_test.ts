@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { openLateRecordFiles } from "./late_record_files.ts";
+
+async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
+  const scratch = await Deno.makeTempDir({ prefix: "intentgate_late_" });
+  try {
+    await run(`${scratch}/late_records`);
+  } finally {
+    await Deno.remove(scratch, { recursive: true });
+  }
+}
+
+async function textOf(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) text += new TextDecoder().decode(chunk);
+  return text;
+}
+
+/** A process of its own takes the lock, or says that it cannot. */
+async function adoptElsewhere(folder: string): Promise<string> {
+  const module = new URL("./late_record_files.ts", import.meta.url).href;
+  const code = `const { openLateRecordFiles } = await import("${module}");
+    console.log(JSON.stringify((await (await openLateRecordFiles("${folder}")).adopt()).map(({ name }) => name)));`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", "--config", new URL("../deno.json", import.meta.url).pathname, code],
+  }).output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
+const unusable = (message: RegExp) => ({ code: "late_records_unusable", message });
+
+Deno.test("files and folder are for their owner only, and what is appended reads back", async () => {
+  await inFolder(async (folder) => {
+    const files = await openLateRecordFiles(folder);
+    const file = await files.create("r1-1.late");
+    await file.append("one\n");
+    await file.append("zwei ✓\n");
+    assert.equal(await textOf(files.read("r1-1.late")), "one\nzwei ✓\n");
+    assert.equal(((await Deno.stat(folder)).mode ?? 0) & 0o777, 0o700);
+    assert.equal(((await Deno.stat(`${folder}/r1-1.late`)).mode ?? 0) & 0o777, 0o600);
+    await files.replace("r1.gaps", "5\n");
+    await files.replace("r1.gaps", "6\n");
+    assert.equal(await textOf(files.read("r1.gaps")), "6\n");
+    assert.equal(((await Deno.stat(`${folder}/r1.gaps`)).mode ?? 0) & 0o777, 0o600);
+    await files.remove("r1.gaps");
+    await files.setAside("r1-1.late");
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["r1-1.late.set_aside"]);
+    assert.equal(await textOf(files.read("r1-1.late")), "", "a file that is gone is empty");
+    files.close();
+  });
+});
+
+Deno.test("create() writes into no file that stands there already, not even through a link", async () => {
+  await inFolder(async (folder) => {
+    const files = await openLateRecordFiles(folder);
+    await Deno.writeTextFile(`${folder}/r1-1.late`, "", { mode: 0o600 });
+    await Deno.symlink(`${folder}/elsewhere`, `${folder}/r1-2.late`);
+    for (const name of ["r1-1.late", "r1-2.late"]) {
+      await assert.rejects(files.create(name), Deno.errors.AlreadyExists);
+    }
+    files.close();
+  });
+});
+
+Deno.test("adopt() takes the files of processes that have ended, oldest first, and none of one that lives", async () => {
+  await inFolder(async (folder) => {
+    const files = await openLateRecordFiles(folder);
+    await files.create("alive-1.late");
+    await files.replace("alive.gaps", "");
+    for (
+      const [index, name] of ["b-1.late", "a-10.late", "a.gaps", "notes.txt", "c-1.late.set_aside"].entries()
+    ) {
+      await Deno.writeTextFile(`${folder}/${name}`, "x", { mode: 0o600 });
+      await Deno.utime(`${folder}/${name}`, 1_000 + index, 1_000 + index);
+    }
+    assert.equal(await adoptElsewhere(folder), '["b-1.late","a-10.late","a.gaps"]');
+    assert.deepEqual((await files.adopt()).map(({ name, bytes }) => [name, bytes]), [
+      ["b-1.late", 1],
+      ["a-10.late", 1],
+      ["a.gaps", 1],
+    ]);
+    assert.equal(await adoptElsewhere(folder), "[]");
+    files.close();
+    assert.equal(JSON.parse(await adoptElsewhere(folder)).length, 5, "locks end with the process");
+  });
+});
+
+Deno.test("a folder or file that others may use, and a link, are refused by name and mode", async () => {
+  await inFolder(async (folder) => {
+    const files = await openLateRecordFiles(folder);
+    const path = `${folder}/r1-1.late`;
+    for (const mode of [0o640, 0o604, 0o660, 0o666]) {
+      await Deno.writeTextFile(path, "");
+      await Deno.chmod(path, mode);
+      await assert.rejects(
+        files.adopt(),
+        unusable(new RegExp(`r1-1.late": expected mode 600, found ${mode.toString(8)}`)),
+      );
+    }
+    await Deno.remove(path);
+    await Deno.writeTextFile(`${folder}/target`, "", { mode: 0o600 });
+    await Deno.symlink(`${folder}/target`, path);
+    await assert.rejects(files.adopt(), unusable(/r1-1.late": expected a file, found something else/));
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    await assert.rejects(files.adopt(), unusable(/expected a file, found something else/));
+    files.close();
+    await Deno.chmod(folder, 0o750);
+    await assert.rejects(
+      openLateRecordFiles(folder),
+      unusable(/late_records": expected mode 700, found 750/),
+    );
+    await Deno.chmod(folder, 0o700);
+    await Deno.rename(folder, `${folder}_real`);
+    await Deno.symlink(`${folder}_real`, folder);
+    await assert.rejects(openLateRecordFiles(folder), unusable(/expected a folder, found something else/));
+  });
+});

@@ -1,0 +1,154 @@
+/** Lists of the aggregate endpoint: those of all upstreams that answer, each filtered for the caller as it would be alone. */
+import { decodeBase64url, encodeBase64url } from "../../core/base64url.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { type Answer, collectAnswer, readIncoming } from "../answer.ts";
+import type { Arrival, FrontParts } from "../arrival.ts";
+import { listFilter } from "../lists.ts";
+import { MessageError, type RequestMessage } from "../message.ts";
+import type { Admitted } from "../port.ts";
+import { RPC } from "../refusals.ts";
+import type { Exchange, ResolvedUpstream } from "../upstream_connection.ts";
+import { itemTexts, shownItem } from "./shown_texts.ts";
+
+/** The list of each method: its member of the result, and what names an item. */
+const LISTS: Readonly<Record<string, readonly [string, "name" | "uri" | "uriTemplate"]>> = {
+  "tools/list": ["tools", "name"],
+  "prompts/list": ["prompts", "name"],
+  "resources/list": ["resources", "uri"],
+  "resources/templates/list": ["resourceTemplates", "uriTemplate"],
+};
+/** Upstreams that are asked at once. */
+const MAX_ASKED = 8;
+const MAX_CURSOR_LENGTH = 16 * 1024;
+/** Most characters of one page; upstreams whose pages do not fit come with the next. */
+const MAX_PAGE_LENGTH = 32 * 1024 * 1024;
+
+/** How one upstream is asked for a page of its list. */
+export type AskForPage = (
+  upstream: ResolvedUpstream,
+  arrival: Arrival,
+  message: RequestMessage,
+) => Promise<Exchange>;
+
+/** What a list is made for. */
+export interface AggregateListing {
+  readonly admitted: Admitted;
+  readonly upstreams: readonly ResolvedUpstream[];
+  /** The request as one at that upstream. */
+  readonly arrivalAt: (upstream: ResolvedUpstream) => Arrival;
+  readonly ask: AskForPage;
+}
+
+/** A page: the member of the result with the items as texts, and where the next begins. */
+export interface AggregatePage {
+  readonly member: string;
+  readonly items: readonly string[];
+  readonly nextCursor?: string;
+}
+
+/** One upstream's part of a page. */
+interface Part {
+  readonly items: readonly string[];
+  readonly cursor: string | undefined;
+}
+
+/** Lists one page; upstreams that do not answer are left out. Throws `MessageError` for a cursor that is none of ours. */
+export async function listPage(
+  parts: FrontParts,
+  message: RequestMessage,
+  listing: AggregateListing,
+): Promise<AggregatePage> {
+  const [member, named] = LISTS[message.method] ?? [];
+  if (member === undefined || named === undefined) throw new TypeError(`"${message.method}" lists nothing`);
+  const cursors = readCursor(message);
+  const asked = listing.upstreams.filter(({ name }) => cursors === undefined || cursors.has(name));
+  const items: string[] = [];
+  const next: Record<string, string> = {};
+  let length = 0;
+  for (let from = 0; from < asked.length; from += MAX_ASKED) {
+    const batch = asked.slice(from, from + MAX_ASKED);
+    const pages = await Promise.all(
+      batch.map((upstream) =>
+        partOf(parts, withCursor(message, cursors?.get(upstream.name)), listing, { upstream, member, named })
+      ),
+    );
+    for (const [index, part] of pages.entries()) {
+      const { name = "" } = batch[index] ?? {};
+      const partLength = part.items.reduce((sum, item) => sum + item.length, 0);
+      if (length > 0 && length + partLength > MAX_PAGE_LENGTH) {
+        next[name] = cursors?.get(name) ?? "";
+        continue;
+      }
+      length += partLength;
+      items.push(...part.items);
+      if (part.cursor !== undefined) next[name] = part.cursor;
+    }
+  }
+  const nextCursor = writeCursor(next);
+  return { member, items, ...(nextCursor === undefined ? {} : { nextCursor }) };
+}
+
+async function partOf(
+  parts: FrontParts,
+  message: RequestMessage,
+  { admitted, arrivalAt, ask }: AggregateListing,
+  { upstream, member, named }: {
+    readonly upstream: ResolvedUpstream;
+    readonly member: string;
+    readonly named: "name" | "uri" | "uriTemplate";
+  },
+): Promise<Part> {
+  const arrival = arrivalAt(upstream);
+  try {
+    const exchange = await ask(upstream, arrival, message);
+    const answer = await collectAnswer(exchange, message.id, upstream.max_response_bytes);
+    const filtered = reread(await listFilter(parts, arrival, admitted, message.id)(answer));
+    const items = itemTexts(filtered, member).map((item) => shownItem(item, named, upstream.name));
+    const cursor = filtered.result?.value.nextCursor;
+    return { items, cursor: typeof cursor === "string" ? cursor : undefined };
+  } catch (error) {
+    // An upstream that is down, or has no such list, must not hide the others.
+    parts.onNoAnswer?.(upstream.name, error);
+    return { items: [], cursor: undefined };
+  }
+}
+
+function reread(text: string): Answer {
+  const incoming = readIncoming(text);
+  return incoming.kind === "answer" ? incoming.answer : { text };
+}
+
+function withCursor(message: RequestMessage, cursor: string | undefined): RequestMessage {
+  const { cursor: _given, ...rest } = message.params ?? {};
+  const params: JsonObject = cursor === undefined || cursor === "" ? rest : { ...rest, cursor };
+  const text = JSON.stringify({ jsonrpc: "2.0", id: message.id, method: message.method, params });
+  return { ...message, params, bytes: new TextEncoder().encode(text) };
+}
+
+/** A cursor names the upstreams that have more, with theirs; an empty one is an upstream's first page. */
+function writeCursor(cursors: Readonly<Record<string, string>>): string | undefined {
+  if (Object.keys(cursors).length === 0) return undefined;
+  return encodeBase64url(new TextEncoder().encode(JSON.stringify(cursors)));
+}
+
+function readCursor(message: RequestMessage): ReadonlyMap<string, string> | undefined {
+  const cursor = message.params?.cursor;
+  if (cursor === undefined) return undefined;
+  const refuse = () =>
+    new MessageError(RPC.invalidParams, '"params.cursor" is not one of this list', message.id);
+  if (typeof cursor !== "string" || cursor.length > MAX_CURSOR_LENGTH) throw refuse();
+  let value: JsonValue;
+  try {
+    const bytes = decodeBase64url(cursor);
+    if (bytes === undefined) throw refuse();
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw refuse();
+  }
+  const entries = isJsonObject(value) ? Object.entries(value) : [];
+  if (entries.length === 0) throw refuse();
+  return new Map(entries.map(([name, own]) => {
+    if (typeof own !== "string") throw refuse();
+    return [name, own];
+  }));
+}

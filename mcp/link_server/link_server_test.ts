@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { ALL_UPSTREAMS } from "../../core/call.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { Caller, LinkedRequest } from "../linked_request.ts";
+import { fakeLink, resultOf } from "../links/link_fixture.ts";
+import { type LinkKey, LinkPool } from "../links/link_pool.ts";
+import { UpstreamFailure } from "../upstream_connection.ts";
+import type { LinkAnswer, LinkRequest } from "../upstream_link.ts";
+import { LinkServer, type ServedUpstream } from "./link_server.ts";
+import { MAX_LINK_SESSIONS_PER_PRINCIPAL } from "./link_sessions.ts";
+
+const ALICE: Caller = { tenant: "acme", rootBlockId: "alice" };
+const upstream: ServedUpstream = {
+  ...{ name: "fs", transport: "stdio", timeout_ms: 1_000, client_requests: [] },
+  ...{ homeTenant: "acme", tenants: ["acme"] },
+};
+const echo = (request: LinkRequest) => Promise.resolve(resultOf({ echoed: request.params }));
+
+/** A server over links that answer as they are told. */
+function setup(
+  answer: (request: LinkRequest) => Promise<LinkAnswer> = echo,
+  changes: Partial<ServedUpstream> = {},
+) {
+  const opened: LinkKey[] = [];
+  const links: ReturnType<typeof fakeLink>[] = [];
+  const pool = new LinkPool({
+    steadyMs: () => performance.now(),
+    open: (key) => {
+      opened.push(key);
+      links.push(fakeLink("legacy", answer));
+      return Promise.resolve(links.at(-1) as ReturnType<typeof fakeLink>);
+    },
+  });
+  let ids = 0;
+  const server = new LinkServer({
+    ...{ pool, replicaId: "one", newId: () => `id${++ids}`, steadyMs: () => performance.now() },
+    upstreams: [{ ...upstream, ...changes }],
+  });
+  return {
+    ...{ server, opened, links },
+    close: async () => {
+      server.close();
+      await pool.close();
+    },
+  };
+}
+
+function request(message: JsonObject, changes: Partial<LinkedRequest> = {}, session?: string): LinkedRequest {
+  return {
+    ...{ method: "POST", caller: ALICE, signal: new AbortController().signal },
+    headers: new Headers(session === undefined ? {} : { "mcp-session-id": session }),
+    body: new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", ...message })),
+    ...changes,
+  };
+}
+
+const initialize = request({ id: 1, method: "initialize", params: { protocolVersion: "2025-11-25" } });
+const call = { id: 2, method: "tools/call", params: { name: "read" } };
+
+async function connect(server: LinkServer, name = "fs"): Promise<string> {
+  const response = await server.serve(name)(initialize);
+  await response.body?.cancel();
+  return response.headers.get("mcp-session-id") ?? "";
+}
+
+Deno.test("LinkServer serves a session to the principal that opened it, and to nobody else", async () => {
+  const { server, close } = setup();
+  const session = await connect(server);
+  const serve = server.serve("fs");
+  const answered = await serve(request(call, {}, session));
+  assert.deepEqual((await answered.json()).result, { echoed: { name: "read" } });
+  for (const caller of [{ ...ALICE, tenant: "other" }, { ...ALICE, rootBlockId: "bob" }, undefined]) {
+    for (const method of ["POST", "GET", "DELETE"] as const) {
+      assert.equal((await serve(request(call, { caller, method }, session))).status, 404);
+    }
+  }
+  assert.equal((await serve(request(call, { method: "DELETE" }, session))).status, 200);
+  assert.equal((await serve(request(call, {}, session))).status, 404);
+  await close();
+});
+
+Deno.test("LinkServer says that a session of another replica is not here", async () => {
+  const { server, close } = setup();
+  for (const session of ["link.two.id9", "link.one.none", "link.", "other"]) {
+    assert.equal((await server.serve("fs")(request(call, {}, session))).status, 404);
+  }
+  await close();
+});
+
+Deno.test("LinkServer bounds the sessions of one principal: the one used longest ago makes room", async () => {
+  const { server, close } = setup();
+  const first = await connect(server);
+  const second = await connect(server);
+  await server.serve("fs")(request(call, {}, first)); // used again
+  for (let n = 2; n <= MAX_LINK_SESSIONS_PER_PRINCIPAL; n++) await connect(server);
+  assert.equal(server.sessions, MAX_LINK_SESSIONS_PER_PRINCIPAL);
+  assert.equal((await server.serve("fs")(request(call, {}, first))).status, 200);
+  assert.equal((await server.serve("fs")(request(call, {}, second))).status, 404);
+  await close();
+});
+
+Deno.test("a session ends with the link that it alone uses, and outlives one that others use, too", async () => {
+  const shared = setup();
+  const session = await connect(shared.server);
+  shared.links[0]?.breakOff("process_exited");
+  await new Promise((resolve) => setTimeout(resolve, 600)); // the pool leaves a link that broke off alone for a moment
+  assert.equal((await shared.server.serve("fs")(request(call, {}, session))).status, 200);
+  assert.equal(shared.opened.length, 2);
+  await shared.close();
+  const own = setup(echo, { transport: "http" });
+  const another = await connect(own.server);
+  own.links[0]?.breakOff("session_lost");
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal((await own.server.serve("fs")(request(call, {}, another))).status, 404);
+  await own.close();
+});
+
+Deno.test("a call on a shared link is made once more when the upstream has forgotten the session, and only then", async () => {
+  let asked = 0;
+  const failing = (kind: "upstream_failed" | "unknown", code: string) => () => {
+    if (asked++ === 0) return Promise.reject(new UpstreamFailure(kind, code));
+    return Promise.resolve(resultOf({}));
+  };
+  const forgotten = setup(failing("upstream_failed", "session_lost"));
+  const session = await connect(forgotten.server);
+  assert.equal((await forgotten.server.serve("fs")(request(call, {}, session))).status, 200);
+  assert.equal(asked, 2);
+  await forgotten.close();
+  asked = 0;
+  const broken = setup(failing("unknown", "connection_lost"));
+  const other = await connect(broken.server);
+  await assert.rejects(broken.server.serve("fs")(request(call, {}, other)), { code: "connection_lost" });
+  assert.equal(asked, 1);
+  await broken.close();
+});
+
+Deno.test("cancelling ends the request with that id, also when it went to several upstreams", async () => {
+  const hanging = ({ signal }: LinkRequest) =>
+    new Promise<LinkAnswer>((_, reject) => {
+      const end = () => reject(new UpstreamFailure("unknown", "cancelled"));
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end);
+    });
+  const { server, close } = setup(hanging);
+  const session = await connect(server, ALL_UPSTREAMS);
+  const waiting = server.serve("fs")(request(call, {}, session));
+  const cancel = { method: "notifications/cancelled", params: { requestId: 2 } };
+  assert.equal((await server.serve(ALL_UPSTREAMS)(request(cancel, {}, session))).status, 202);
+  await assert.rejects(waiting, { code: "cancelled" });
+  await close();
+});
+
+Deno.test("an aggregate session reaches only upstreams of its tenant", async () => {
+  const { server, opened, close } = setup(echo, { tenants: ["other"] });
+  const session = await connect(server, ALL_UPSTREAMS);
+  assert.notEqual(session, "");
+  assert.equal((await server.serve("fs")(request(call, {}, session))).status, 404);
+  assert.deepEqual(opened, []);
+  await close();
+});

@@ -1,0 +1,97 @@
+/** The stream that answers `subscriptions/listen`: what one or several links announce. */
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import { EventWriter } from "../event_stream.ts";
+import type { LinkLease } from "../links/link_pool.ts";
+import { SUBSCRIPTION_META } from "../links/modern_meta.ts";
+import type { MessageId } from "../refusals.ts";
+import type { NotificationFilter } from "../upstream_link.ts";
+import { eventResponse } from "./answer_stream.ts";
+
+/** Most bytes that may wait for a client that does not read. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+
+/** What a client asks to hear. */
+export function notificationFilterOf(notifications: JsonValue | undefined): NotificationFilter {
+  const given = isJsonObject(notifications) ? notifications : {};
+  const uris = Array.isArray(given.resourceSubscriptions)
+    ? given.resourceSubscriptions.filter((uri): uri is string => typeof uri === "string")
+    : [];
+  return {
+    ...(given.toolsListChanged === true ? { toolsListChanged: true } : {}),
+    ...(given.promptsListChanged === true ? { promptsListChanged: true } : {}),
+    ...(given.resourcesListChanged === true ? { resourcesListChanged: true } : {}),
+    ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }),
+  };
+}
+
+/** One open stream. */
+export class ListenStream {
+  readonly #writer: EventWriter;
+  readonly #id: MessageId;
+  readonly #stops: (() => void)[] = [];
+  /** What comes before the acknowledgement, which must be first. */
+  #early: JsonObject[] | undefined = [];
+  #isClosed = false;
+
+  constructor(id: MessageId, signal: AbortSignal) {
+    this.#id = id;
+    this.#writer = new EventWriter(() => this.#stop());
+    signal.addEventListener("abort", () => this.close(), { once: true });
+  }
+
+  /**
+   * Listens to a link, which the stream takes over, and sends what `shown` makes of each notice. When the link is lost, the
+   * stream ends, so that the client opens another one; `isOptional` keeps it open. Throws `UpstreamFailure` or `RangeError`.
+   */
+  async add(
+    lease: LinkLease,
+    filter: NotificationFilter,
+    shown: (method: string, params: JsonObject) => JsonObject | undefined,
+    isOptional: boolean,
+  ): Promise<void> {
+    try {
+      const stop = await lease.link.listen(filter, (method, params) => {
+        const given = shown(method, params);
+        if (given !== undefined) this.#send(method, given);
+      });
+      this.#stops.push(() => {
+        stop();
+        lease.release();
+      });
+      if (this.#isClosed) this.#stop();
+      if (!isOptional) void lease.link.gone.then(() => this.close());
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  /** The answer, which begins with what the client may expect. */
+  acknowledge(filter: NotificationFilter): Response {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    this.#send("notifications/subscriptions/acknowledged", { notifications: { ...filter } as JsonObject });
+    for (const { method, params } of early) this.#send(String(method), params as JsonObject);
+    return eventResponse(this.#writer);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#stop();
+    this.#writer.close();
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  #send(method: string, params: JsonObject): void {
+    if (this.#isClosed) return;
+    if (this.#early !== undefined) return void this.#early.push({ method, params });
+    if (this.#writer.backlog > MAX_BACKLOG_BYTES) return this.close();
+    const meta = isJsonObject(params._meta) ? params._meta : {};
+    const given = { ...params, _meta: { ...meta, [SUBSCRIPTION_META]: this.#id } };
+    this.#writer.write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params: given })}\n\n`);
+  }
+}

@@ -1,0 +1,169 @@
+/** The notices of a legacy session that belong to no request: its GET stream, and the resources that it watches. */
+import type { JsonObject } from "../../core/json.ts";
+import { EventWriter } from "../event_stream.ts";
+import type { LinkLease } from "../links/link_pool.ts";
+import { MAX_RESOURCE_URIS } from "../links/link_options.ts";
+import { eventResponse } from "./answer_stream.ts";
+
+export interface SessionChangesOptions {
+  readonly upstreams: readonly string[];
+  /** Throws `UpstreamFailure`. */
+  readonly lease: (upstream: string) => Promise<LinkLease>;
+  readonly shownUri: (upstream: string, uri: string) => string;
+  /** Present where the client is told of changed tools by somebody else. */
+  readonly onToolsChanged?: ((upstream: string) => void) | undefined;
+}
+
+interface Listening {
+  readonly lease: LinkLease;
+  readonly stop: () => void;
+}
+
+const TOOLS_CHANGED = "notifications/tools/list_changed";
+const LISTS = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
+/** An upstream that cannot be listened to, or whose link was lost, is tried again after this time. */
+const RETRY_MS = 5_000;
+/** Most bytes that may wait for a client that does not read. */
+const MAX_BACKLOG_BYTES = 1024 * 1024;
+
+/** What one session listens to. */
+export class SessionChanges {
+  readonly #options: SessionChangesOptions;
+  readonly #watched = new Map<string, Set<string>>();
+  readonly #listening = new Map<string, Listening>();
+  readonly #syncing = new Map<string, Promise<void>>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  #stream: EventWriter | undefined;
+  #isClosed = false;
+
+  constructor(options: SessionChangesOptions) {
+    this.#options = options;
+  }
+
+  /** Whether somebody reads the stream. */
+  get isOpen(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  /** The session's stream; a newer one takes the place of an older one. `signal` ends it. */
+  open(signal: AbortSignal): Response {
+    const former = this.#stream;
+    const writer = new EventWriter(() => this.#streamGone(writer));
+    this.#stream = writer;
+    former?.close();
+    signal.addEventListener("abort", () => {
+      if (this.#streamGone(writer)) writer.close();
+    }, { once: true });
+    for (const upstream of this.#options.upstreams) void this.#keepListening(upstream);
+    return eventResponse(writer);
+  }
+
+  /** Begins to watch a resource; resolves when the upstream knows. Throws `UpstreamFailure` or `RangeError`. */
+  async watch(upstream: string, uri: string): Promise<void> {
+    const uris = this.#watched.get(upstream) ?? new Set<string>();
+    if (uris.has(uri)) return;
+    if (uris.size >= MAX_RESOURCE_URIS) {
+      throw new RangeError(`More than ${MAX_RESOURCE_URIS} resources watched`);
+    }
+    this.#watched.set(upstream, uris.add(uri));
+    try {
+      await this.#sync(upstream);
+    } catch (error) {
+      uris.delete(uri);
+      throw error;
+    }
+  }
+
+  /** Ends to watch a resource. */
+  async unwatch(upstream: string, uri: string): Promise<void> {
+    if (this.#watched.get(upstream)?.delete(uri) === true) await this.#sync(upstream);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#stream?.close();
+    this.#stream = undefined;
+    for (const upstream of this.#listening.keys()) this.#stopListening(upstream);
+  }
+
+  #streamGone(writer: EventWriter): boolean {
+    if (this.#stream !== writer) return false;
+    this.#stream = undefined;
+    for (const upstream of this.#options.upstreams) this.#sync(upstream).catch(() => {});
+    return true;
+  }
+
+  async #keepListening(upstream: string): Promise<void> {
+    try {
+      await this.#sync(upstream);
+    } catch {
+      this.#retry(upstream);
+    }
+  }
+
+  #retry(upstream: string): void {
+    if (this.#isClosed || this.#stream === undefined) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#keepListening(upstream);
+    }, RETRY_MS);
+    this.#timers.add(timer);
+  }
+
+  /** One change after another, each with what is wanted when its turn comes. */
+  #sync(upstream: string): Promise<void> {
+    const next = (this.#syncing.get(upstream) ?? Promise.resolve()).then(() => this.#listen(upstream));
+    this.#syncing.set(upstream, next.catch(() => {}));
+    return next;
+  }
+
+  async #listen(upstream: string): Promise<void> {
+    const uris = [...this.#watched.get(upstream) ?? []];
+    if (this.#isClosed || (this.#stream === undefined && uris.length === 0)) {
+      return this.#stopListening(upstream);
+    }
+    const lease = await this.#options.lease(upstream);
+    try {
+      const filter = { ...LISTS, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
+      const stop = await lease.link.listen(filter, (method, params) => this.#pass(upstream, method, params));
+      const former = this.#listening.get(upstream);
+      const listening = { lease, stop };
+      this.#listening.set(upstream, listening);
+      void lease.link.gone.then(() => this.#lost(upstream, listening));
+      former?.stop();
+      former?.lease.release();
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
+  }
+
+  #lost(upstream: string, listening: Listening): void {
+    if (this.#listening.get(upstream) !== listening) return;
+    this.#stopListening(upstream);
+    this.#retry(upstream);
+  }
+
+  #stopListening(upstream: string): void {
+    const listening = this.#listening.get(upstream);
+    this.#listening.delete(upstream);
+    listening?.stop();
+    listening?.lease.release();
+  }
+
+  #pass(upstream: string, method: string, params: JsonObject): void {
+    const { onToolsChanged } = this.#options;
+    if (method === TOOLS_CHANGED && onToolsChanged !== undefined) return onToolsChanged(upstream);
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    if (stream.backlog > MAX_BACKLOG_BYTES) {
+      if (this.#streamGone(stream)) stream.close();
+      return;
+    }
+    const shown = typeof params.uri === "string"
+      ? { ...params, uri: this.#options.shownUri(upstream, params.uri) }
+      : params;
+    stream.write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params: shown })}\n\n`);
+  }
+}

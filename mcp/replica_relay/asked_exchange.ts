@@ -1,0 +1,148 @@
+/** A request that another replica answers, seen from the one that has the client. */
+import type { LinkedRequest } from "../linked_request.ts";
+import { UpstreamFailure } from "../upstream_connection.ts";
+import { bytesText, type Frame, textBytes } from "./relay_frames.ts";
+
+export interface AskedExchangeOptions {
+  readonly owner: string;
+  readonly upstream: string;
+  readonly request: LinkedRequest;
+  readonly replicaId: string;
+  /** Sends a frame to the owner; gives the number of its message. */
+  readonly send: (frame: Frame) => Promise<number>;
+  /** Takes a message back; true when nobody has read it. */
+  readonly withdraw: (message: number) => Promise<boolean>;
+  readonly onEnd: () => void;
+}
+
+/** A replica that does not take a request within this time has stopped working, whatever its lease says. */
+const ACCEPT_MS = 3_000;
+
+/** One exchange; ends exactly once. */
+export class AskedExchange {
+  readonly #options: AskedExchangeOptions;
+  readonly #accepted = Promise.withResolvers<void>();
+  readonly #response = Promise.withResolvers<Response>();
+  #body: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  #hasEnded = false;
+  /** Frames go out one after the other. */
+  #sending: Promise<unknown> = Promise.resolve();
+
+  constructor(options: AskedExchangeOptions) {
+    this.#options = options;
+    this.#response.promise.catch(() => {});
+    this.#accepted.promise.catch(() => {});
+  }
+
+  /** The replica that answers. */
+  get other(): string {
+    return this.#options.owner;
+  }
+
+  /** The answer, `undefined` when the owner took nothing; throws `UpstreamFailure`. */
+  async answer(): Promise<Response | undefined> {
+    const { request, withdraw } = this.#options;
+    request.signal.addEventListener("abort", this.#onAbort, { once: true });
+    try {
+      const message = await this.#options.send(this.#requestFrame());
+      if (!await this.#isAccepted() && await withdraw(message)) {
+        this.#end();
+        return undefined;
+      }
+      return await this.#response.promise;
+    } catch (error) {
+      this.#end();
+      throw error instanceof UpstreamFailure ? error : new UpstreamFailure("unknown", "relay_failed");
+    }
+  }
+
+  receive(frame: Frame): void {
+    switch (frame.kind) {
+      case "accepted":
+        return this.#accepted.resolve();
+      case "head":
+        this.#accepted.resolve();
+        return this.#response.resolve(this.#responseOf(frame));
+      case "data":
+        return this.#body?.enqueue(textBytes(frame.bytes));
+      case "end":
+        this.#body?.close();
+        return this.#end();
+      case "failed":
+        return this.fail(frame.failure, frame.code);
+      case "decide":
+        return void this.#decide(frame.inputResponses);
+    }
+  }
+
+  /** Ends the exchange for everybody who waits. */
+  fail(kind: "upstream_failed" | "unknown", code: string): void {
+    if (this.#hasEnded) return;
+    const failure = new UpstreamFailure(kind, code);
+    this.#accepted.resolve();
+    this.#response.reject(failure);
+    this.#body?.error(failure);
+    this.#end();
+  }
+
+  readonly #onAbort = () => {
+    if (this.#hasEnded) return;
+    this.#sendNext({ kind: "cancel" });
+    this.fail("unknown", "cancelled");
+  };
+
+  #requestFrame(): Frame {
+    const { upstream, request: { method, headers, body, caller }, replicaId } = this.#options;
+    return {
+      ...{ kind: "request", from: replicaId, upstream, method, headers: [...headers] },
+      ...(body === undefined ? {} : { body: bytesText(body) }),
+      ...{ tenant: caller?.tenant ?? "", rootBlockId: caller?.rootBlockId ?? "" },
+    };
+  }
+
+  async #isAccepted(): Promise<boolean> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ACCEPT_MS));
+    try {
+      return await Promise.race([this.#accepted.promise.then(() => true), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #responseOf({ status, headers }: Extract<Frame, { kind: "head" }>): Response {
+    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      start: (controller) => void (this.#body = controller),
+      cancel: () => {
+        this.#body = undefined;
+        this.#onAbort();
+      },
+    });
+    const given = headers.map(([name, value]): [string, string] => [name, value]);
+    // These have no body, and a `Response` takes none for them.
+    const isEmpty = status === 204 || status === 304;
+    return new Response(isEmpty ? null : body, { status, headers: given });
+  }
+
+  /** The decision is made here, where the credential is. */
+  async #decide(inputResponses: Extract<Frame, { kind: "decide" }>["inputResponses"]): Promise<void> {
+    const refused = { code: -32603, message: "The call cannot go on" };
+    const { caller } = this.#options.request;
+    const error = caller?.decideAgain === undefined
+      ? refused
+      : await caller.decideAgain(inputResponses).catch(() => refused);
+    this.#sendNext({ kind: "decided", ...(error === undefined ? {} : { error }) });
+  }
+
+  #sendNext(frame: Frame): void {
+    this.#sending = this.#sending.then(() => this.#options.send(frame)).catch(() => {});
+  }
+
+  #end(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#body = undefined;
+    this.#options.request.signal.removeEventListener("abort", this.#onAbort);
+    this.#options.onEnd();
+  }
+}

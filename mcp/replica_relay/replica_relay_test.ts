@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import type { JsonObject } from "../../core/json.ts";
+import type { LinkedRequest } from "../linked_request.ts";
+import { UpstreamFailure } from "../upstream_connection.ts";
+import { createFrameSeal } from "./relay_frames.ts";
+import { type RelayStore, ReplicaRelay } from "./replica_relay.ts";
+
+async function makeSeal() {
+  const algorithm = { name: "AES-GCM", length: 256 };
+  const key = await crypto.subtle.generateKey(algorithm, false, ["encrypt", "decrypt"]);
+  return createFrameSeal({ active: "k1", keys: new Map([["k1", key as CryptoKey]]) });
+}
+
+/** A table in memory, with the wake-up that PostgreSQL gives. */
+function table() {
+  const rows: { id: number; receiver: string; exchange: string; sealed: string }[] = [];
+  const wakes: ((receiver: string) => void)[] = [];
+  const dead = new Set<string>();
+  let next = 0;
+  const store: RelayStore = {
+    send: (_tenant, receiver, exchange, sealed) => {
+      rows.push({ id: ++next, receiver, exchange, sealed });
+      queueMicrotask(() => wakes.forEach((wake) => wake(receiver)));
+      return Promise.resolve(next);
+    },
+    take: (receiver, most) => {
+      const taken = rows.filter((row) => row.receiver === receiver).slice(0, most);
+      for (const row of taken) rows.splice(rows.indexOf(row), 1);
+      return Promise.resolve(taken);
+    },
+    withdraw: (message) => {
+      const at = rows.findIndex(({ id }) => id === message);
+      if (at >= 0) rows.splice(at, 1);
+      return Promise.resolve(at >= 0);
+    },
+    prune: () => Promise.resolve(0),
+    isAlive: (replica) => Promise.resolve(!dead.has(replica)),
+    listen: (onFrame) => Promise.resolve(void wakes.push(onFrame)),
+  };
+  return { store, rows, dead };
+}
+
+async function twoReplicas(serve: (upstream: string, request: LinkedRequest) => Promise<Response>) {
+  const shared = table();
+  const seal = await makeSeal();
+  const relay = (replicaId: string) =>
+    new ReplicaRelay({
+      ...{ store: shared.store, seal, replicaId, serve, newId: () => crypto.randomUUID() },
+      onError: (error) => {
+        throw error;
+      },
+    });
+  const [one, two] = [relay("one"), relay("two")];
+  await one.start();
+  await two.start();
+  return {
+    ...{ ...shared, one, two },
+    close: () => {
+      one.close();
+      two.close();
+    },
+  };
+}
+
+function post(changes: Partial<LinkedRequest> = {}): LinkedRequest {
+  return {
+    ...{ method: "POST", headers: new Headers({ "mcp-session-id": "s" }), body: new Uint8Array([1, 2, 255]) },
+    ...{ signal: new AbortController().signal, caller: { tenant: "acme", rootBlockId: "b" }, ...changes },
+  };
+}
+
+Deno.test("a relay carries request and answer as they are, and nothing of them can be read in the table", async () => {
+  const seen: LinkedRequest[] = [];
+  const { one, rows, store, close } = await twoReplicas(async (upstream, request) => {
+    seen.push(request);
+    await Promise.resolve();
+    return new Response(`answer of ${upstream}`, { status: 404, headers: { "content-type": "text/x" } });
+  });
+  const sent: string[] = [];
+  const send = store.send;
+  store.send = (tenant, receiver, exchange, sealed) => {
+    sent.push(sealed);
+    return send(tenant, receiver, exchange, sealed);
+  };
+  const response = await one.send("two", "fs", post());
+  assert.deepEqual([response.status, response.headers.get("content-type")], [404, "text/x"]);
+  assert.equal(await response.text(), "answer of fs");
+  assert.deepEqual([...seen[0]?.body ?? []], [1, 2, 255]);
+  assert.equal(seen[0]?.headers.get("mcp-session-id"), "s");
+  assert.equal(seen[0]?.caller?.tenant, "acme");
+  assert.ok(sent.length >= 4 && sent.every((text) => !text.includes("answer") && !text.includes('fs"')));
+  assert.equal(rows.length, 0);
+  assert.equal(one.open, 0);
+  close();
+});
+
+Deno.test("a relay streams, and cancelling reaches the other replica", async () => {
+  const aborted = Promise.withResolvers<void>();
+  const { one, close } = await twoReplicas((_upstream, { signal }) => {
+    signal.addEventListener("abort", () => aborted.resolve());
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new TextEncoder().encode("first")),
+    });
+    return Promise.resolve(new Response(body));
+  });
+  const agent = new AbortController();
+  const response = await one.send("two", "fs", post({ signal: agent.signal }));
+  const reader = response.body!.getReader();
+  assert.equal(new TextDecoder().decode((await reader.read()).value), "first");
+  agent.abort();
+  await assert.rejects(reader.read(), { code: "cancelled" });
+  await aborted.promise;
+  close();
+});
+
+Deno.test("the next round of a call is decided where the client's credential is", async () => {
+  const asked: JsonObject[] = [];
+  const { one, close } = await twoReplicas(async (_upstream, { caller }) => {
+    const refused = await caller?.decideAgain?.({ name: "Ada" });
+    return Response.json(refused ?? { went: "on" });
+  });
+  const decideAgain = (answers: JsonObject) => {
+    asked.push(answers);
+    return Promise.resolve(asked.length === 1 ? undefined : { code: -31012, message: "no" });
+  };
+  const caller = { tenant: "acme", rootBlockId: "b", decideAgain };
+  assert.deepEqual(await (await one.send("two", "fs", post({ caller }))).json(), { went: "on" });
+  assert.equal((await (await one.send("two", "fs", post({ caller }))).json()).code, -31012);
+  assert.deepEqual(asked, [{ name: "Ada" }, { name: "Ada" }]);
+  close();
+});
+
+Deno.test("a failure keeps its kind and code on the way", async () => {
+  const { one, close } = await twoReplicas(() =>
+    Promise.reject(new UpstreamFailure("upstream_failed", "cannot_start"))
+  );
+  await assert.rejects(one.send("two", "fs", post()), { kind: "upstream_failed", code: "cannot_start" });
+  close();
+});
+
+Deno.test("what a dead replica had is not found, and what it never took is taken back", async () => {
+  const { one, two, dead, rows, close } = await twoReplicas(() => Promise.resolve(new Response()));
+  dead.add("three");
+  assert.equal((await one.send("three", "fs", post())).status, 404);
+  // Its lease still runs, but nobody works there.
+  two.close();
+  assert.equal((await one.send("four", "fs", post())).status, 404);
+  assert.equal(rows.length, 0);
+  close();
+});
+
+Deno.test("a frame that another installation sealed, or for another replica, is nothing", async () => {
+  const frame = { kind: "end" } as const;
+  const seal = await makeSeal();
+  const sealed = await seal.seal(frame, "one", "x");
+  assert.deepEqual(await seal.open(sealed, "one", "x"), frame);
+  assert.equal(await seal.open(sealed, "two", "x"), undefined);
+  assert.equal(await seal.open(sealed, "one", "y"), undefined);
+  assert.equal(await seal.open(sealed.replace(/.$/, "A"), "one", "y"), undefined);
+});
