@@ -1,18 +1,15 @@
 import type { StoredCheckpoint } from "../audit/log_signer.ts";
-import { parseVerifierKey } from "../audit/signed_note.ts";
-import { type ChainReader, verifyChain, type VerifyReport } from "../audit/verify.ts";
+import type { ChainReader } from "../audit/verify.ts";
 import { requireChain } from "./audit_access.ts";
 import { auditExportRoutes } from "./audit_export.ts";
 import { auditLogRoutes } from "./audit_log.ts";
 import { auditValuesRoute, type PrivateReader, reasonsOf } from "./audit_values.ts";
+import { auditVerifyRoute } from "./audit_verify.ts";
 import { AUDIT_ROUTES } from "./contract/audit.ts";
 import type { AdminEnvironment } from "./environment.ts";
 import { createExportSlots } from "./export_slots.ts";
 import { nextAfter } from "./paging.ts";
 import { type AdminRoute, reading } from "./route.ts";
-
-/** How long one verification may take before it answers `unproven`. */
-const VERIFY_TIMEOUT_MS = 60_000;
 
 /** A signed checkpoint as the database keeps it. */
 export type SignedSize = StoredCheckpoint;
@@ -51,34 +48,9 @@ export function auditRoutes(environment: AdminEnvironment, log: AuditLog): reado
       }));
       return { tenant, events, next_after: nextAfter(rows, limit, (row) => row.seq) };
     }),
-    reading(AUDIT_ROUTES.verify, async ({ operator, query: { tenant, expected, since } }) => {
-      await requireChain(environment, operator, tenant);
-      // A chain that is younger than the first round of signing has nothing that it could contradict.
-      if (await reader.latestCheckpoint(tenant) === undefined) await log.sign(tenant);
-      const origin = log.originOf(tenant);
-      return verifyAnswer(
-        await verifyChain(reader, {
-          ...{ chain: tenant, logId: environment.source.logId, origin, expected, since },
-          keys: log.verifierKeys(origin).map(parseVerifierKey),
-          ...{ signal: AbortSignal.timeout(VERIFY_TIMEOUT_MS), nowMs: environment.nowMs },
-        }),
-      );
-    }),
+    auditVerifyRoute(environment, log),
     auditValuesRoute(environment, reader),
     ...auditLogRoutes(environment, log),
     ...auditExportRoutes(environment, log, createExportSlots()),
   ];
-}
-
-function verifyAnswer({ chain, checkpoint, verifiedTo, tail, ...report }: VerifyReport) {
-  return {
-    ...{ tenant: chain, ...report, tail: { events: tail.events, age_seconds: tail.ageSeconds } },
-    ...(checkpoint === undefined ? {} : {
-      checkpoint: {
-        ...{ size: checkpoint.size, root: checkpoint.root, note: checkpoint.note },
-        signed_at: Math.floor(checkpoint.signedAt),
-      },
-    }),
-    ...(verifiedTo === undefined ? {} : { verified_to: verifiedTo }),
-  };
 }

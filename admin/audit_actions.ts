@@ -87,6 +87,7 @@ export function auditActionRoutes(
       const { operator, body: { tenant, ...details } } = request;
       await requireTenant(environment, operator, tenant);
       requireName(operator);
+      requireOneFilter(details);
       const asked = { tenant, kind: "erase" as const, details: withoutAbsent(details) };
       return await commit((tx) => ask(environment, request, store, tx, asked));
     }),
@@ -192,6 +193,15 @@ async function prune(
   });
   await store.recordPrune(tx, action.id, await appendOne(environment, tx, entry));
   return { answer: done(action), events: [] };
+}
+
+function requireOneFilter(
+  { agent, user, event }: { agent?: unknown; user?: unknown; event?: unknown },
+): void {
+  const given = [agent, user, event].filter((one) => one !== undefined).length;
+  if (given === 1) return;
+  const detail = `Expected exactly one of "agent", "user" and "event", got ${given}`;
+  throw new ProblemError({ status: 422, code: "unusable_filter", detail });
 }
 
 async function erase(

@@ -41,6 +41,10 @@ const MEET: Readonly<Record<string, (api: Api, spec: RouteSpec) => Request | Pro
     ...goodRequest(spec),
     path: `${goodRequest(spec).path}&first=9&last=8`,
   }),
+  unusable_filter: (_api, spec) => ({
+    ...goodRequest(spec),
+    body: { ...goodRequest(spec).body!, event: "e" },
+  }),
   too_many_exports: async (api, spec) => {
     const { path, ...asked } = goodRequest(spec);
     for (let n = 0; n < 2; n++) api.unread.push(await api.send(path, asked)); // nobody reads their bodies

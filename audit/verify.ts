@@ -38,7 +38,7 @@ export interface VerifyOrder {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((seq: number, last: number) => void) | undefined;
   readonly nowMs: () => number;
-  /** About so many events lie between two checkpoints that are looked at on the way. */
+  /** At least about so many events lie between two checkpoints that are looked at on the way. */
   readonly waypointEvents?: number;
   /** Absent: as fast as it can. */
   readonly pace?: Pace | undefined;
@@ -50,6 +50,8 @@ export interface VerifyReport {
   /** Events that were recomputed: from `first` on, `events` of them; what stands before was verified earlier. */
   readonly first: number;
   readonly events: number;
+  /** Number of the last event when the verification began. */
+  readonly last: number;
   /** Where the recomputation arrived. */
   readonly head: { readonly seq: number; readonly hash: string };
   /** The last signed checkpoint that covers recomputed events. */
@@ -72,8 +74,10 @@ export interface VerifyReport {
   readonly reason?: string;
 }
 
-/** About so many events lie between two places where a verification that runs out of time can be taken up. */
-const WAYPOINT_EVENTS = 50_000;
+/** At least about so many events lie between two places where a verification that runs out of time can be taken up. */
+const WAYPOINT_EVENTS = 10_000;
+/** The further the walk goes, the wider apart: at most one part in so many of what was done is done again. */
+const WAYPOINT_PARTS = 20;
 
 const TIME_IS_UP = "the time limit was reached";
 
@@ -91,6 +95,7 @@ class Verification {
   readonly #reader: ChainReader;
   readonly #order: VerifyOrder;
   #first = 1;
+  #last = 0;
   #run = new LeafRun(0);
   #check: EventCheck;
   #pruned: VerifyReport["pruned"];
@@ -106,6 +111,7 @@ class Verification {
     const stored = await this.#reader.latestCheckpoint(chain);
     const head = await this.#reader.head(chain);
     if (head === undefined) return await this.#withoutHead();
+    this.#last = head.seq;
     const signed = this.#opened(stored?.note, "signature");
     const expected = this.#opened(this.#order.expected, "expected");
     const since = this.#opened(this.#order.since, "signature");
@@ -162,7 +168,7 @@ class Verification {
   report(rest: Partial<VerifyReport> & Pick<VerifyReport, "verdict">): VerifyReport {
     return {
       ...{ chain: this.#order.chain, first: this.#first, events: this.#run.end - this.#first + 1 },
-      head: { seq: this.#run.end, hash: this.#check.hash ?? "" },
+      ...{ last: this.#last, head: { seq: this.#run.end, hash: this.#check.hash ?? "" } },
       ...{ tail: NO_TAIL, open: this.#check.open },
       ...(this.#pruned === undefined ? {} : { pruned: this.#pruned }),
       ...rest,
@@ -187,8 +193,9 @@ class Verification {
   ): Promise<readonly (Checkpoint & { readonly note: string })[] | Failed> {
     const found = new Map<number, Checkpoint & { readonly note: string }>();
     const step = this.#order.waypointEvents ?? WAYPOINT_EVENTS;
-    for (let size = this.#first - 1 + step; size < last; size += step) {
-      const stored = await this.#reader.checkpointUpTo(this.#order.chain, size);
+    const before = this.#first - 1;
+    for (let done = step; before + done < last; done += Math.max(step, Math.floor(done / WAYPOINT_PARTS))) {
+      const stored = await this.#reader.checkpointUpTo(this.#order.chain, before + done);
       if (stored === undefined || stored.size < this.#first || found.has(stored.size)) continue;
       const opened = this.#opened(stored.note, "signature");
       if (opened instanceof Failed) return opened;

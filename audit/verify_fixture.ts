@@ -1,9 +1,11 @@
 /** A chain in memory as the database holds it, for tests of verification. */
+import assert from "node:assert/strict";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { AuditRow } from "../core/audit_entry.ts";
+import { canonicalJson } from "../core/canonical_json.ts";
 import { signCheckpoint } from "./checkpoint.ts";
 import { genesisHash, hex, nextHash } from "./digest.ts";
-import { LOG_ID } from "./export/export_fixture.ts";
+import { honestEvents, LOG_ID } from "./export/export_fixture.ts";
 import type { StoredCheckpoint } from "./log_signer.ts";
 import { LeafRun } from "./merkle_range.ts";
 import { leafHash } from "./merkle_tree.ts";
@@ -91,6 +93,21 @@ export function readerOf(image: Image): ChainReader {
         image.rows.filter(({ seq }) => seq > from && seq <= to).map(({ canonical }) => canonical),
       ),
   };
+}
+
+/** One random honest history, signed up to anywhere: verified from its beginning, and again after a checkpoint. */
+export async function verifyHistory(seed: number): Promise<readonly string[]> {
+  const texts = honestEvents(CHAIN, seed % 23, seed).map(canonicalJson);
+  const cut = texts.slice(0, texts.length - seed % 3);
+  const image = await imageOf(cut, seed % (cut.length + 1));
+  const half = checkpointOf(cut, Math.floor(cut.length / 2)).note;
+  const whole = await verify(image, seed % 2 === 0 ? { expected: half } : {});
+  assert.equal(whole.verdict, "verified", `seed ${seed}: ${JSON.stringify(whole)}`);
+  assert.deepEqual([whole.events, whole.open], [cut.length, image.open.size]);
+  const since = image.checkpoint?.note;
+  const rest = await verify(image, { since, expected: half });
+  assert.equal(rest.verdict, "verified", `seed ${seed}, after a checkpoint: ${JSON.stringify(rest)}`);
+  return cut;
 }
 
 /** Verifies it. */

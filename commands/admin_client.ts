@@ -3,6 +3,7 @@ import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { brokenConnection, readAnswer } from "./admin_answer.ts";
 import { type OptionDeclarations, type Terminal, UsageError } from "./command.ts";
+import { eventMessages } from "./event_messages.ts";
 import { localUrl, parseListen } from "./listener.ts";
 import { readSecret } from "./secrets.ts";
 
@@ -31,6 +32,7 @@ interface Asked {
 }
 
 const TIMEOUT_MS = 30_000;
+const EVENT_STREAM = "text/event-stream";
 const RETRY_AFTER_MS = 250;
 /** How often a change is asked after that an earlier, broken connection began. */
 const MAX_WAITS = 40;
@@ -63,6 +65,34 @@ export class AdminClient {
   /** Reads one thing. */
   async get(path: string, query: Asked["query"] = {}, timeoutMs = TIMEOUT_MS): Promise<JsonObject> {
     return await this.#ask("GET", path, { query, timeoutMs }, {});
+  }
+
+  /** Reads one thing that takes long; `onProgress` gets what the gateway tells on the way, if it does. */
+  async watch(
+    path: string,
+    query: NonNullable<Asked["query"]>,
+    timeoutMs: number,
+    onProgress: (progress: JsonObject) => void,
+  ): Promise<JsonObject> {
+    const silence = createSilence(timeoutMs);
+    try {
+      const response = await this.#send("GET", path, { query }, { accept: EVENT_STREAM }, silence.signal);
+      if (!response.ok || response.headers.get("content-type") !== EVENT_STREAM || response.body === null) {
+        const text = await response.text();
+        return readAnswer({ response, text, base: this.#base, tokenFrom: this.#tokenFrom });
+      }
+      for await (const { event, data } of eventMessages(response.body)) {
+        silence.broken();
+        const told = data === "" ? undefined : JSON.parse(data);
+        if (event === "progress" && isJsonObject(told)) onProgress(told);
+        if (event === "report" && isJsonObject(told)) return told;
+      }
+      throw new TypeError("the answer ended before it was whole");
+    } catch (error) {
+      throw error instanceof GatewayError ? error : this.#broken(error);
+    } finally {
+      silence.end();
+    }
   }
 
   /** Reads a short text that is no JSON, without its last line break. */
@@ -185,6 +215,19 @@ export class AdminClient {
   #broken(cause: unknown): GatewayError {
     return brokenConnection(this.#base, this.#whence, cause);
   }
+}
+
+/** Aborts when nothing has come for so long. */
+function createSilence(timeoutMs: number) {
+  const aborter = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = () => clearTimeout(timer);
+  const broken = () => {
+    end();
+    timer = setTimeout(() => aborter.abort(new DOMException("no answer", "TimeoutError")), timeoutMs);
+  };
+  broken();
+  return { signal: aborter.signal, broken, end };
 }
 
 /** Tells the person that there is more than was printed; not the script, which finds `next_after` in the document. */

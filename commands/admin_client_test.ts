@@ -150,3 +150,37 @@ Deno.test("addresses and tokens that cannot be right are refused before anything
     /set INTENTGATE_OPERATOR_TOKEN or INTENTGATE_OPERATOR_TOKEN_FILE, or run where "\.\/\.intentgate\/operator_token"/,
   );
 });
+
+Deno.test("watch() hands on what the gateway tells on the way, and takes a single answer too", async () => {
+  const stream = [
+    ": verifying\n\n",
+    'event: progress\ndata: {"seq":5,"last":10}\n\n',
+    'event: report\ndata: {"verdict":"verified"}\n\n',
+  ];
+  const events = (texts: readonly string[]) =>
+    new Response(texts.join(""), { headers: { "content-type": "text/event-stream" } });
+  await using served = await serving((request, count) => {
+    assert.equal(request.headers.get("accept"), "text/event-stream");
+    if (count === 1) return events(stream);
+    if (count === 2) return Response.json({ verdict: "broken" });
+    if (count === 3) return events(stream.slice(0, 2));
+    return problem(404, { detail: "There is no such tenant" });
+  });
+  const told: unknown[] = [];
+  const watch = () => served.client.watch("/x", {}, 5_000, (progress) => told.push(progress));
+  assert.deepEqual(await watch(), { verdict: "verified" });
+  assert.deepEqual(told.splice(0), [{ seq: 5, last: 10 }]);
+  assert.deepEqual(await watch(), { verdict: "broken" });
+  assert.match(await refusalOf(watch()), /Cannot reach the gateway.*ended before it was whole/s);
+  assert.match(await refusalOf(watch()), /There is no such tenant/);
+});
+
+Deno.test("watch() waits only so long for a sign of life", async () => {
+  const silent = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode(": verifying\n\n")),
+  });
+  await using served = await serving(() =>
+    new Response(silent, { headers: { "content-type": "text/event-stream" } })
+  );
+  assert.match(await refusalOf(served.client.watch("/x", {}, 50, () => {})), /Cannot reach the gateway/);
+});

@@ -39,8 +39,7 @@ export const auditPrune = command({
 
 export const auditErase = command({
   name: "audit erase",
-  summary:
-    "Ask to erase what is kept beside events: values of arguments, typed texts, and the salts of digests",
+  summary: "Ask to erase values and salts beside events",
   details: [
     "The events stay and verify as before; their digests can no longer be tried against a guessed value.",
     TWO_PEOPLE,
@@ -96,7 +95,7 @@ export const auditPending = command({
 
 export const auditConfirm = command({
   name: "audit confirm",
-  summary: "Confirm what another operator asked for: it is done at once and cannot be undone",
+  summary: "Confirm what another operator asked for, which does it; nothing undoes it",
   args: [{ name: "id", help: "The action, by the id that audit pending prints." }],
   options: { ...CONNECTION_OPTIONS },
   examples: [{

@@ -16,15 +16,15 @@ import {
 } from "./auditor_options.ts";
 import { command, type ExitCode, type Terminal, UsageError } from "./command.ts";
 
-/** The gateway gives itself 60 seconds for one step. */
-const STEP_TIMEOUT_MS = 75_000;
+/** The gateway gives itself 60 seconds for a step of which it tells nothing on the way. */
+const SILENCE_TIMEOUT_MS = 75_000;
 
 export const auditVerify = command({
   name: "audit verify",
   summary: "Recompute an audit record at the gateway and say whether it is whole",
   details: [
-    "A long record is recomputed in steps of up to a minute, each from the last signed checkpoint that the one before " +
-    "reached; progress goes to standard error.",
+    "Progress goes to standard error. Where the gateway ends before the record does, it is asked to go on from the last " +
+    "signed checkpoint that it reached.",
     "With --key it also checks here, without believing the gateway, that the key signed the newest checkpoint, and that " +
     "it continues the ones of --expected and --remember. Whoever must not trust the gateway at all exports the record.",
     "Ends with 0 when the record is verified, 1 when it is broken, 3 when neither could be proven.",
@@ -80,14 +80,22 @@ async function verifyInSteps(
 ): Promise<JsonObject> {
   let { since } = asked;
   for (let reached = 0, events = 0;;) {
-    const report = await client.get("/audit/verify", { ...asked, since }, STEP_TIMEOUT_MS);
+    const report = await client.watch(
+      "/audit/verify",
+      { ...asked, since },
+      SILENCE_TIMEOUT_MS,
+      (progress) => {
+        if (typeof progress.last !== "number" || progress.last === 0) return;
+        terminal.complain(`Recomputed up to event ${progress.seq} of ${progress.last}`);
+      },
+    );
     const to = isJsonObject(report.verified_to) ? report.verified_to : {};
     if (report.verdict !== "unproven" || typeof to.size !== "number" || to.size <= reached) {
       return { ...report, events: events + Number(report.events ?? 0) };
     }
     [reached, since] = [to.size, String(to.note)];
     events += to.size - Number(report.first) + 1;
-    terminal.complain(`Verified up to event ${reached}, going on`);
+    terminal.complain(`Verified up to event ${reached} of ${report.last}, going on`);
   }
 }
 

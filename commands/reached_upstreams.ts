@@ -80,6 +80,7 @@ async function buildRelay(
   if (store.db.kind === "embedded") return undefined;
   return new ReplicaRelay({
     ...{ store: store.linkMessages, replicaId, serve, newId: () => crypto.randomUUID() },
+    nowMs: () => Date.now(),
     seal: createFrameSeal(await deriveSealKeys(ring, "session")),
     onError: (error) => log("error", "The way to another replica failed", { error: errorText(error) }),
   });
@@ -101,10 +102,11 @@ function isPlainHttp(config: UpstreamConfig): boolean {
 
 /** The gateway itself asks as the first tenant that may use the upstream. */
 function servedUpstream(name: string, config: UpstreamConfig): ServedUpstream {
-  const { timeout_ms, idle_timeout_ms, client_requests, tenants } = config;
+  const { timeout_ms, idle_timeout_ms, max_response_bytes, client_requests, tenants } = config;
   const [homeTenant = "*"] = tenants;
   return {
     ...{ name, transport: transportOf(config), timeout_ms, idle_timeout_ms, client_requests, tenants },
+    max_response_bytes,
     homeTenant: homeTenant === "*" ? "default" : homeTenant,
   };
 }

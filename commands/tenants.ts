@@ -121,14 +121,14 @@ export const tenantSet = command({
   ],
   routes: ["GET /tenants/{name}", "PATCH /tenants/{name}"],
   run: async ({ options, args: [name = ""] }, terminal) => {
-    const client = await AdminClient.open(terminal, options.url);
-    const path = pathOf(name);
-    const version = options.version ?? (await client.get(path)).version ?? 0;
     const settings = Object.fromEntries([
       ...changed("description", options.description, options["no-description"] && "no-description"),
       ...changed("record_values", options["record-values"], false),
       ...changed("retention_days", options["retention-days"], options["no-retention"] && "no-retention"),
     ]);
+    const client = await AdminClient.open(terminal, options.url);
+    const path = pathOf(name);
+    const version = options.version ?? (await client.get(path)).version ?? 0;
     const answer = await client.write("PATCH", path, { version, settings });
     terminal.print(
       options.json ? JSON.stringify(answer) : `Tenant ${answer.name} is at version ${answer.version}`,

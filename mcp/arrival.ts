@@ -148,7 +148,7 @@ export class SessionClaim {
 
   /** Whether somebody was once admitted to this very upstream with it: says that the upstream is no secret. */
   get knowsUpstream(): boolean {
-    return this.#session?.upstream === sessionUpstream(this.#arrival);
+    return this.#session?.upstream === this.#arrival.origin.upstream;
   }
 
   /** The session when it is the principal's own, for this upstream, and in the negotiated version. */

@@ -17,8 +17,8 @@ export interface CallPath extends Pick<CallRoute, "objection" | "conditions"> {
   accepts(admission: Admission): boolean;
   /** The answer when `accepts` said no. */
   refusal(id: MessageId): Response;
-  /** Whether somebody was once admitted to this very upstream: says that the upstream is no secret. */
-  readonly knowsUpstream: boolean;
+  /** Whether the caller may see from a refusal that the upstream is there; by default it may not. */
+  knowsUpstream(refusal: Refusal): boolean;
   /** Sends the bytes that were decided on; only after `accepts`. */
   send(upstream: ResolvedUpstream): Promise<Exchange>;
   /** How the answer is relayed; the decision is added to whatever `edit` gives. */
@@ -50,7 +50,9 @@ export async function answerCall(
   if (own !== undefined) return own;
   // Who was never admitted to it must take the upstream for one that does not exist.
   const isTool = call.method === "tools/call";
-  const style = isTool && path.knowsUpstream ? arrival.upstream?.refusals ?? "error" : "error";
+  const style = isTool && path.knowsUpstream(answer.refusal)
+    ? arrival.upstream?.refusals ?? "error"
+    : "error";
   return refusalResponse(answer.refusal, message.id, refusalStyle(parts, arrival, style));
 }
 

@@ -94,7 +94,16 @@ export function isComment(event: StreamEvent): boolean {
 /** The text of an event with other data; id, type and retry time stay. */
 export function eventTextWithData(event: StreamEvent, data: string): string {
   const others = event.lines.filter((line) => fieldOf(line) !== "data" && FIELDS.has(fieldOf(line)));
-  return [...others, ...data.split(/\r\n|\r|\n/).map((line) => `data: ${line}`)].join("\n") + "\n\n";
+  return [...others, ...dataLines(data)].join("\n") + "\n\n";
+}
+
+/** The text of an event that is nothing but its data, however many lines that has. */
+export function dataEvent(data: string): string {
+  return dataLines(data).join("\n") + "\n\n";
+}
+
+function dataLines(data: string): readonly string[] {
+  return data.split(/\r\n|\r|\n/).map((line) => `data: ${line}`);
 }
 
 function readEvent(lines: readonly string[]): StreamEvent {

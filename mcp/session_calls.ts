@@ -1,5 +1,6 @@
 /** Governed requests of a legacy session. */
 import type { JsonObject } from "../core/json.ts";
+import { NOT_AVAILABLE } from "../core/refusal_codes.ts";
 import { type Arrival, type FrontParts, SessionClaim } from "./arrival.ts";
 import { answerCall, type CallPath } from "./calls.ts";
 import { decideRound } from "./call_rounds.ts";
@@ -38,7 +39,8 @@ function sessionPath(
   return {
     accepts: (admission) => (session = claim.accept(admission)) !== undefined,
     refusal: (id) => claim.refusal(id),
-    knowsUpstream: claim.knowsUpstream,
+    // A session of all upstreams names none: what is covered and refused may be seen there, what is not available not.
+    knowsUpstream: ({ code }) => claim.knowsUpstream || (session !== undefined && code !== NOT_AVAILABLE),
     send: (upstream) => {
       if (session === undefined) throw new TypeError("A call is sent before its session was accepted");
       const decideAgain = (inputResponses: JsonObject) =>

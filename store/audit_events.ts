@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type postgres from "postgres";
 import type { AppendResult, AuditEntry, AuditRow } from "../core/audit_entry.ts";
 import { GatewayError } from "../core/errors.ts";
@@ -43,8 +44,8 @@ export interface AuditEvents {
 
 /** Appends that may be unanswered at once. During an outage more would only pile up, to be recorded too late. */
 const MAX_UNANSWERED = 16;
-/** Array type of bytea is found by postgres.js; without this it would take the array for one bytea. */
-const BYTEA = 17;
+/** Stands for NULL in a list of texts; neither JSON nor hex. */
+const NULL_TEXT = "-";
 
 interface Appended {
   readonly index: number;
@@ -105,14 +106,22 @@ export function createAuditEvents(database: Database): AuditEvents {
 
 async function append(sql: postgres.ISql, entries: readonly AuditEntry[]): Promise<AppendResult[]> {
   if (entries.length === 0) return [];
+  // Lists of lines: to quote and to read 1,500 bytes of JSON as member of an array costs more than to append them. None of
+  // these texts can hold a line break, and with one the lists would differ in length, which the function refuses.
+  const texts = (lines: readonly string[]) => sql`string_to_array(${lines.join("\n")}, E'\\n', ${NULL_TEXT})`;
   const arrays = sql`
-      ${entries.map((entry) => entry.chain)}::text[],
-      ${entries.map((entry) => entry.eventId)}::text[],
-      ${entries.map((entry) => entry.canonical)}::text[],
-      ${sql.array(entries.map((entry) => entry.salt ?? null), BYTEA)}::bytea[],
-      ${entries.map(conditionsText)}::text[]`;
+      ${texts(entries.map((entry) => entry.chain))},
+      ${texts(entries.map((entry) => entry.eventId))},
+      ${texts(entries.map((entry) => entry.canonical))},
+      ARRAY(
+        SELECT decode(s.salt, 'hex') FROM unnest(${
+    texts(entries.map(saltText))
+  }) WITH ORDINALITY AS s (salt, number)
+        ORDER BY s.number
+      ),
+      ${texts(entries.map(conditionsText))}`;
   const appended = entries.some(({ values }) => values !== undefined)
-    ? sql`audit_append_with_values(${arrays}, ${entries.map(valuesText)}::text[])`
+    ? sql`audit_append_with_values(${arrays}, ${texts(entries.map(valuesText))})`
     : sql`audit_append(${arrays})`;
   const rows = await sql<Appended[]>`
     SELECT index, status, new_seq, encode(new_hash, 'hex') AS new_hash, failed_condition
@@ -123,12 +132,16 @@ async function append(sql: postgres.ISql, entries: readonly AuditEntry[]): Promi
   return rows.map(toResult);
 }
 
-function valuesText({ values }: AuditEntry): string | null {
-  return values === undefined ? null : JSON.stringify(values);
+function saltText({ salt }: AuditEntry): string {
+  return salt === undefined ? NULL_TEXT : Buffer.from(salt).toString("hex");
 }
 
-function conditionsText({ conditions }: AuditEntry): string | null {
-  return conditions.length === 0 ? null : JSON.stringify(conditions);
+function valuesText({ values }: AuditEntry): string {
+  return values === undefined ? NULL_TEXT : JSON.stringify(values);
+}
+
+function conditionsText({ conditions }: AuditEntry): string {
+  return conditions.length === 0 ? NULL_TEXT : JSON.stringify(conditions);
 }
 
 function toResult(row: Appended): AppendResult {

@@ -26,7 +26,7 @@ export const MANY = {
 } as const;
 
 /** What stands for a value of its own in an event that is made so often; texts that JSON leaves as they are. */
-export const HOLES = ["agent", "tool", "upstream", "block", "decision_id", "event_id"] as const;
+const HOLES = ["agent", "tool", "upstream", "block", "decision_id", "event_id"] as const;
 /** One of them. */
 export type Hole = (typeof HOLES)[number];
 const hole = (name: Hole) => `@${name}@`;

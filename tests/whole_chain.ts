@@ -17,15 +17,21 @@ import {
 import { type FullTile, TileBuilder, type TreeStore } from "../audit/tiles.ts";
 import { createAuditTree } from "../store/audit_tree.ts";
 import type { Database } from "../store/database.ts";
-import { decisionSample, type Hole, HOLES, MANY, outcomeSample, partsOf } from "./many_events.ts";
+import { decisionSample, type Hole, MANY, outcomeSample, partsOf } from "./many_events.ts";
 
 /** What verifies the chain. */
 export interface WholeChain {
   readonly origin: string;
   readonly keys: readonly NoteVerifier[];
-  readonly keyLine: string;
   /** The checkpoints, oldest first. */
   readonly notes: readonly { readonly size: number; readonly note: string }[];
+}
+
+/** One event on its way into a chain. */
+export interface EventText {
+  readonly eventId: string;
+  readonly decisionId: string;
+  readonly text: string;
 }
 
 const CHAIN = "default";
@@ -65,12 +71,12 @@ export async function makeWholeChain(
   try {
     const copy = await sql`COPY audit_events (chain, seq, event_id, event, hash) FROM STDIN`.writable();
     let lines = "";
-    for (const { id, text } of honestTexts(logId, events)) {
+    for (const { eventId, text } of honestTexts(logId, events)) {
       hash = nextHash(hash, text);
       const leaf = leafHash(text);
       run.push(leaf);
       tiles.push(...builder.push(leaf));
-      lines += `${CHAIN}\t${run.end}\t${id}\t${text.replaceAll("\\", "\\\\")}\t\\\\x${hex(hash)}\n`;
+      lines += `${CHAIN}\t${run.end}\t${eventId}\t${text.replaceAll("\\", "\\\\")}\t\\\\x${hex(hash)}\n`;
       if (run.end % ROWS_AT_ONCE === 0) {
         await write(copy, lines);
         lines = "";
@@ -88,43 +94,40 @@ export async function makeWholeChain(
   } finally {
     await sql.end();
   }
-  const keyLine = formatVerifierKey(ORIGIN, key);
-  return { origin: ORIGIN, keys: [parseVerifierKey(keyLine)], keyLine, notes };
+  return { origin: ORIGIN, keys: [parseVerifierKey(formatVerifierKey(ORIGIN, key))], notes };
 }
 
 /** Honest events; the outcomes of all allows stand among them. */
-export function* honestTexts(
-  logId: string,
-  events: number,
-): Generator<{ readonly id: string; readonly text: string }> {
+export function* honestTexts(logId: string, events: number): Generator<EventText> {
+  const textOf = eventTexts(logId);
+  const open: number[] = [];
+  for (let made = 0, call = 0; made < events; made++) {
+    const room = events - made - open.length;
+    if (open.length > UNDER_WAY || room <= 0) {
+      yield textOf("ended", open.shift() ?? 0, made);
+      continue;
+    }
+    const k = call++;
+    const answer = k % 20 === 7 ? "escalate" : k % 10 === 3 || room < 2 ? "block" : "allow";
+    if (answer === "allow") open.push(k);
+    yield textOf(answer, k, made);
+  }
+}
+
+/** Makes the event of call `k` that is number `made` of all. */
+export function eventTexts(logId: string) {
   const parts = {
     ...{ allow: partsOf(decisionSample("allow", logId)), block: partsOf(decisionSample("block", logId)) },
     ...{ escalate: partsOf(decisionSample("escalate", logId)), ended: partsOf(outcomeSample(logId)) },
   };
-  const open: number[] = [];
-  for (let made = 0, call = 0; made < events; made++) {
-    const isLast = open.length >= events - made;
-    const ends = open.length > UNDER_WAY || isLast ? open.shift() : undefined;
-    const k = ends ?? call++;
-    const answer = k % 20 === 7 ? "escalate" : k % 10 === 3 || isLast ? "block" : "allow";
-    // The last event of all cannot be an allow: its outcome would have no room.
-    const isAllow = ends === undefined && answer === "allow" && open.length + 2 <= events - made;
-    if (isAllow) open.push(k);
-    const of = ends !== undefined
-      ? parts.ended
-      : isAllow
-      ? parts.allow
-      : parts[answer === "allow" ? "block" : answer];
+  return (kind: keyof typeof parts, k: number, made: number): EventText => {
     const values = valuesOf(k, made);
-    const text = of.map((part) =>
-      part === "time"
-        ? MANY.startMs + MANY.stepMs * made
-        : typeof part === "string"
-        ? values[part]
-        : part.text
-    ).join("");
-    yield { id: values.event_id, text };
-  }
+    const text = parts[kind].map((part) => {
+      if (part === "time") return MANY.startMs + MANY.stepMs * made;
+      return typeof part === "string" ? values[part] : part.text;
+    }).join("");
+    return { eventId: values.event_id, decisionId: values.decision_id, text };
+  };
 }
 
 function valuesOf(k: number, made: number): Readonly<Record<Hole, string>> {

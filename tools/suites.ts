@@ -160,7 +160,7 @@ export const ALL_SUITES: readonly Suite[] = [
 export const LONG_SUITES: readonly Suite[] = [
   tests("unit tests in another order", UNIT_FOLDERS, ["--shuffle"]),
   {
-    name: "a million damaged tokens, 20 kills, bad networks, full disk, clock steps, ten million events",
+    name: "a million damaged tokens, 20 kills, bad networks, full disk, clock steps, millions of events",
     run: () => denoTest(["tests/long"], [], { timeoutMs: LONG_TIMEOUT_MS }),
   },
 ];

@@ -65,12 +65,15 @@ export const AUDIT_ROUTES = {
     }),
     answer: {
       status: 200,
-      description: "What the chain proves, see audit.md.",
+      description:
+        "What the chain proves, see audit.md. `Accept: text/event-stream` gets it as the last of server-sent " +
+        "events that tell how far it is.",
       schema: z.strictObject({
         tenant: chainName,
         verdict: z.enum(["verified", "broken", "unproven"]),
         first: seq.describe("Sequence number of the first event that was recomputed."),
         events: seq.describe("Events that were recomputed."),
+        last: seq.describe("Sequence number of the last event when it began."),
         head: z.strictObject({ seq, hash: sha256 }),
         broken: z.strictObject({
           seq,

@@ -13,10 +13,14 @@ const eraseBody = z.strictObject({
   event: plainText(1, 64).optional().describe("What belongs to the event with this id."),
   from_time: seconds.optional().describe("Only events recorded from this time on, epoch seconds."),
   to_time: seconds.optional().describe("Only events recorded before this time, epoch seconds."),
-}).refine(
-  ({ agent, user, event }) => [agent, user, event].filter((one) => one !== undefined).length === 1,
-  'expected exactly one of "agent", "user" and "event"',
-).meta({ examples: [{ tenant: "default", agent: "invoice-bot" }] });
+}).meta({
+  description: 'Exactly one of "agent", "user" and "event".',
+  examples: [{ tenant: "default", agent: "invoice-bot" }],
+});
+const UNUSABLE_FILTER = {
+  code: "unusable_filter",
+  when: 'The body names none or several of "agent", "user" and "event".',
+} as const;
 
 /** What is asked for: of a prune its range, of an erasure what events must be like. */
 const details = z.strictObject({
@@ -77,7 +81,7 @@ export const AUDIT_ACTION_ROUTES = {
     body: eraseBody,
     mayTakeMore: TAKES_A_NAME,
     answer: REQUESTED,
-    problems: { 404: [UNKNOWN_TENANT], 409: [TOO_MANY] },
+    problems: { 404: [UNKNOWN_TENANT], 409: [TOO_MANY], 422: [UNUSABLE_FILTER] },
   }),
   list: routeSpec({
     id: "listAuditActions",

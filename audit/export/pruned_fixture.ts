@@ -39,8 +39,9 @@ function pruneEvents(chain: string, facts: JsonObject, cheat: PruneCheat) {
 }
 
 /** The texts of the chain, none of them gone. */
-export function prunedTexts(calls = 500, cheat: PruneCheat = {}, chain = "acme"): string[] {
-  const texts = honestEvents(chain, calls).map(canonicalJson);
+export function prunedTexts(calls = 500, cheat: PruneCheat = {}, seed = 1): string[] {
+  const chain = "acme";
+  const texts = honestEvents(chain, calls, seed).map(canonicalJson);
   let hash = genesisHash(LOG_ID, chain);
   const owed = new Set<string>();
   const run = new LeafRun(0);

@@ -47,8 +47,8 @@ export interface Indexer {
 }
 
 const INTERVAL_MS = 2_000;
-/** The process works on the index for a third of the time at most. */
-const PAUSE_PER_MS = 2;
+/** The process works on the index for a fifth of the time at most. */
+const PAUSE_PER_MS = 4;
 /** Some milliseconds of work, in which nothing else of the process runs. */
 const PAGE_EVENTS = 128;
 

@@ -21,7 +21,7 @@ import type { ResolvedUpstream } from "../upstream_connection.ts";
 import { sendMessage } from "../upstream_request.ts";
 import { MODERN_VERSIONS } from "../versions.ts";
 import { AGGREGATE_CAPABILITIES, AGGREGATE_SERVER_INFO } from "./aggregate_info.ts";
-import { readShownUri } from "./aggregate_names.ts";
+import { readShownUri, type UpstreamName } from "./aggregate_names.ts";
 import { type AggregatePage, type AskForPage, listPage } from "./aggregate_lists.ts";
 import { upstreamMessage } from "./aggregate_request.ts";
 import { withShownUris } from "./shown_texts.ts";
@@ -87,7 +87,7 @@ export async function answerAggregateModern(
         parts,
         arrival,
         { id: message.id, tenant: admitted.tenant },
-        () => answerListen(parts, arrival, request, { admitted, upstream, resourceOf: readShownUri }),
+        () => answerListen(parts, arrival, request, { admitted, upstream, resourceOf }),
       );
     default:
       if (!isListed) return rpcError(404, RPC.methodNotFound, "The method is not supported", message.id);
@@ -97,6 +97,12 @@ export async function answerAggregateModern(
           sendModernList(parts, at, { ...request, message: asked }, { admitted, upstream }),
       });
   }
+}
+
+/** What cannot be an upstream's name stays out of events. */
+function resourceOf(uri: string): UpstreamName | undefined {
+  const of = readShownUri(uri);
+  return of !== undefined && UPSTREAM_NAME.test(of.upstream) ? of : undefined;
 }
 
 const OWN_METHODS: ReadonlySet<string> = new Set(["server/discover", "subscriptions/listen"]);

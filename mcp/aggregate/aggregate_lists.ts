@@ -19,7 +19,9 @@ const LISTS: Readonly<Record<string, readonly [string, "name" | "uri" | "uriTemp
 };
 /** Upstreams that are asked at once. */
 const MAX_ASKED = 8;
-const MAX_CURSOR_LENGTH = 16 * 1024;
+const MAX_CURSOR_LENGTH = 256 * 1024;
+/** Longest cursor of one upstream: with a longer one its list ends, so that those of the others go on. */
+const MAX_OWN_CURSOR_LENGTH = 2_048;
 /** Most characters of one page; upstreams whose pages do not fit come with the next. */
 const MAX_PAGE_LENGTH = 32 * 1024 * 1024;
 
@@ -51,6 +53,8 @@ interface Part {
   readonly items: readonly string[];
   readonly cursor: string | undefined;
 }
+
+const NOTHING: Part = { items: [], cursor: undefined };
 
 /** Lists one page; upstreams that do not answer are left out. Throws `MessageError` for a cursor that is none of ours. */
 export async function listPage(
@@ -99,17 +103,22 @@ async function partOf(
   },
 ): Promise<Part> {
   const arrival = arrivalAt(upstream);
+  // An upstream that is busy, or known to be down, is left out like one that does not answer.
+  if (parts.loads.enter(upstream.name, admitted.tenant) !== undefined) return NOTHING;
   try {
     const exchange = await ask(upstream, arrival, message);
     const answer = await collectAnswer(exchange, message.id, upstream.max_response_bytes);
     const filtered = reread(await listFilter(parts, arrival, admitted, message.id)(answer));
     const items = itemTexts(filtered, member).map((item) => shownItem(item, named, upstream.name));
     const cursor = filtered.result?.value.nextCursor;
-    return { items, cursor: typeof cursor === "string" ? cursor : undefined };
+    const isUsable = typeof cursor === "string" && cursor.length <= MAX_OWN_CURSOR_LENGTH;
+    return { items, cursor: isUsable ? cursor : undefined };
   } catch (error) {
     // An upstream that is down, or has no such list, must not hide the others.
     parts.onNoAnswer?.(upstream.name, error);
-    return { items: [], cursor: undefined };
+    return NOTHING;
+  } finally {
+    parts.loads.leave(upstream.name, admitted.tenant);
   }
 }
 

@@ -36,12 +36,12 @@ export async function listenToAll(
   const capabilities: JsonValue | undefined = meta[CAPABILITIES_META];
   const user = { ...caller, capabilities: isJsonObject(capabilities) ? capabilities : {} };
   const stream = new ListenStream(message.id, request.signal);
-  for (const upstream of upstreams) {
+  const adding = upstreams.map(async (upstream) => {
     const uris = (filter.resourceSubscriptions ?? []).map(readShownUri)
       .flatMap((of) => of?.upstream === upstream.name ? [of.name] : []);
     const { resourceSubscriptions: _uris, ...lists } = filter;
     const own = uris.length === 0 ? lists : { ...lists, resourceSubscriptions: uris };
-    if (Object.keys(own).length === 0) continue;
+    if (Object.keys(own).length === 0) return;
     const shown = (method: string, params: JsonObject): JsonObject | undefined => {
       if (method === TOOLS_CHANGED) return void onToolsChanged?.(upstream.name);
       return typeof params.uri === "string"
@@ -49,13 +49,17 @@ export async function listenToAll(
         : params;
     };
     try {
-      const lease = await pool.lease(linkKeyOf(upstream, user));
-      await stream.add(lease, own, shown, uris.length === 0);
+      const isNeeded = uris.length > 0;
+      const lease = await pool.lease(linkKeyOf(upstream, user), isNeeded ? () => stream.close() : undefined);
+      await stream.add(lease, own, shown);
     } catch (error) {
-      if (uris.length === 0) continue;
-      stream.close();
-      throw error;
+      if (uris.length > 0) throw error;
     }
+  });
+  const failed = (await Promise.allSettled(adding)).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") {
+    stream.close();
+    throw failed.reason;
   }
   return stream.acknowledge(filter);
 }

@@ -1,6 +1,7 @@
 /** The answer to one request: JSON when nothing comes before it, a stream of events otherwise. */
 import type { JsonObject } from "../../core/json.ts";
-import { EventWriter } from "../event_stream.ts";
+import { dataEvent, EventWriter } from "../event_stream.ts";
+import { UpstreamFailure } from "../upstream_connection.ts";
 import type { RpcError } from "../upstream_link.ts";
 
 /** A response message as text, and the HTTP status that it would have alone. */
@@ -15,25 +16,34 @@ const SSE: HeadersInit = { "content-type": "text/event-stream", "cache-control":
 export class AnswerStream {
   readonly #started = Promise.withResolvers<void>();
   readonly #onGone: () => void;
+  readonly #maxLength: number;
+  #length = 0;
   #writer: EventWriter | undefined;
   #hasEnded = false;
 
-  /** `onGone` is called when nobody reads any more. */
-  constructor(onGone: () => void) {
+  /** `onGone` is called when nobody reads any more, `maxLength` is the most characters before the answer. */
+  constructor(onGone: () => void, maxLength: number) {
     this.#onGone = onGone;
+    this.#maxLength = maxLength;
   }
 
   /** Sends a notification or a request; the first makes the answer a stream. */
   send(message: JsonObject): void {
     if (this.#hasEnded) return;
     this.#writer ??= new EventWriter(this.#onGone);
-    this.#writer.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`);
     this.#started.resolve();
+    const text = JSON.stringify({ jsonrpc: "2.0", ...message });
+    this.#length += text.length;
+    if (this.#length > this.#maxLength) return this.#endTooLong(this.#writer);
+    this.#writer.write(dataEvent(text));
   }
 
   /** The HTTP answer around what `answering` gives. Rejects with it as long as no stream has begun. */
   async respond(answering: Promise<AnswerText>): Promise<Response> {
-    const first = await Promise.race([answering, this.#started.promise]);
+    const first = await Promise.race([answering, this.#started.promise]).catch((error) => {
+      this.#hasEnded = true;
+      throw error;
+    });
     if (this.#writer === undefined && first !== undefined) {
       this.#hasEnded = true;
       return jsonAnswer(first);
@@ -41,13 +51,19 @@ export class AnswerStream {
     const writer = this.#writer as EventWriter;
     answering.then(({ text }) => {
       this.#hasEnded = true;
-      writer.write(`data: ${text}\n\n`);
+      writer.write(dataEvent(text));
       writer.close();
     }, (error) => {
       this.#hasEnded = true;
       writer.fail(error);
     });
     return new Response(writer.body, { headers: SSE });
+  }
+
+  #endTooLong(writer: EventWriter): void {
+    this.#hasEnded = true;
+    writer.fail(new UpstreamFailure("upstream_failed", "response_too_large"));
+    this.#onGone();
   }
 }
 

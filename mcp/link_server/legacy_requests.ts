@@ -2,6 +2,7 @@
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import type { Caller, LinkedRequest } from "../linked_request.ts";
 import type { RequestMessage } from "../message.ts";
+import { mayAsk } from "../links/input_requests.ts";
 import { requestForLegacyClient } from "../links/legacy_client_bridge.ts";
 import { RPC } from "../refusals.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
@@ -87,7 +88,7 @@ async function passOn(of: LegacyRequest): Promise<Response> {
     if (!(error instanceof RangeError)) throw error;
     return jsonAnswer(errorText(message.id, { code: RPC.invalidRequest, message: error.message }));
   }
-  const stream = new AnswerStream(() => stop.abort());
+  const stream = new AnswerStream(() => stop.abort(), upstream.max_response_bytes);
   const signal = AbortSignal.any([stop.signal, request.signal]);
   const answering = ask(of, stream, signal).finally(() => session.end(upstream.name, message.id));
   return await stream.respond(answering);
@@ -134,7 +135,11 @@ async function send(
   }
   return await requestForLegacyClient(link, {
     ...linkRequestOf(message, stream, { upstream, client, signal }),
-    onServerRequest: (method, params, taken) => session.ask(stream, method, params, taken),
+    onServerRequest: (method, params, taken) =>
+      mayAsk({ method, params }, client.capabilities)
+        ? session.ask(stream, method, params, taken)
+        // The front would not let it pass, and the upstream would wait in vain.
+        : Promise.reject(new ServerRequestError(RPC.methodNotFound, "Method not found")),
     ...decidedAgain(request.caller),
   });
 }

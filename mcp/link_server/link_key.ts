@@ -12,6 +12,7 @@ export interface LinkedUpstream {
   readonly transport: Transport;
   readonly timeout_ms: number;
   readonly idle_timeout_ms?: number | undefined;
+  readonly max_response_bytes: number;
   readonly client_requests: readonly ClientRequest[];
   /** As whom the gateway itself asks, for example for the definitions of tools. */
   readonly homeTenant: string;

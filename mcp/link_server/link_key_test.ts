@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { homeKey, type LinkedUpstream, linkKeyOf } from "./link_key.ts";
 
 const program: LinkedUpstream = {
-  ...{ name: "git", transport: "stdio", timeout_ms: 1_000, client_requests: [], homeTenant: "acme" },
+  ...{
+    name: "git",
+    transport: "stdio",
+    timeout_ms: 1_000,
+    max_response_bytes: 100_000,
+    client_requests: [],
+    homeTenant: "acme",
+  },
 };
 const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true }, tasks: {} };
 const user = { tenant: "acme", rootBlockId: "block", session: "s", capabilities };

@@ -19,7 +19,7 @@ import { errorText, jsonAnswer, resultText } from "./answer_stream.ts";
 import { readCallState } from "./call_state.ts";
 import { answerLegacyRequest, answerOwnRequest, clientOf } from "./legacy_requests.ts";
 import type { LinkedUpstream } from "./link_key.ts";
-import { LinkSession } from "./link_session.ts";
+import type { LinkSession, LinkSessionOptions } from "./link_session.ts";
 import { LinkSessions } from "./link_sessions.ts";
 import { LogLevels } from "./log_levels.ts";
 import { listenToAll } from "./aggregate_listen.ts";
@@ -179,11 +179,13 @@ export class LinkServer {
     request: LinkedRequest,
     message: RequestMessage,
   ): Promise<Response> {
-    const session = this.#newSession([upstream], request, message, (_upstream, uri) => uri);
+    const session = this.#newSession([upstream], request, message, { shownUri: (_upstream, uri) => uri });
     if (session instanceof Response) return session;
     try {
       const { link, release } = await session.lease(upstream.name);
       release();
+      // Nobody would ever learn its name.
+      if (request.signal.aborted) throw new UpstreamFailure("unknown", "cancelled");
       const info = session.isExclusive(upstream) ? link.info : withoutLogging(link.info);
       return initialized(session, message, initializeResult(info, upstream.name, requestedVersion(message)));
     } catch (error) {
@@ -198,7 +200,8 @@ export class LinkServer {
     request: LinkedRequest,
     message: RequestMessage,
   ): Response {
-    const session = this.#newSession(upstreams, request, message, shownUri);
+    const { onToolsChanged } = this.#options;
+    const session = this.#newSession(upstreams, request, message, { shownUri, onToolsChanged });
     if (session instanceof Response) return session;
     const info: UpstreamInfo = {
       ...{ era: "modern", protocolVersion: "", serverInfo: AGGREGATE_SERVER_INFO },
@@ -211,7 +214,7 @@ export class LinkServer {
     upstreams: readonly LinkedUpstream[],
     { caller }: LinkedRequest,
     message: RequestMessage,
-    shownUri: (upstream: string, uri: string) => string,
+    shows: Pick<LinkSessionOptions, "shownUri" | "onToolsChanged">,
   ): LinkSession | Response {
     if (caller === undefined) throw new UpstreamFailure("upstream_failed", "no_caller");
     const client = clientOf(message.params);
@@ -221,9 +224,8 @@ export class LinkServer {
     }
     const { tenant, rootBlockId } = caller;
     return this.#sessions.open({
-      ...{ ...client, tenant, rootBlockId, upstreams, shownUri },
+      ...{ ...client, ...shows, tenant, rootBlockId, upstreams },
       protocolVersion: requestedVersion(message),
-      onToolsChanged: this.#options.onToolsChanged,
     });
   }
 }
@@ -272,7 +274,8 @@ async function takeOneWay(
     return session.answered(message.id, JSON.parse(new TextDecoder().decode(message.bytes)));
   }
   if (message.method === "notifications/cancelled") return session.cancel(message.params?.requestId);
-  if (message.method !== "notifications/roots/list_changed" || !session.isExclusive(upstream)) return;
+  // No link is opened only to say so.
+  if (message.method !== "notifications/roots/list_changed" || !session.holds(upstream.name)) return;
   const { link, release } = await session.lease(upstream.name);
   try {
     await link.notify(message.method, message.params ?? {});

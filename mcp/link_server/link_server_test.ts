@@ -11,7 +11,7 @@ import { MAX_LINK_SESSIONS_PER_PRINCIPAL } from "./link_sessions.ts";
 
 const ALICE: Caller = { tenant: "acme", rootBlockId: "alice" };
 const upstream: ServedUpstream = {
-  ...{ name: "fs", transport: "stdio", timeout_ms: 1_000, client_requests: [] },
+  ...{ name: "fs", transport: "stdio", timeout_ms: 1_000, max_response_bytes: 100_000, client_requests: [] },
   ...{ homeTenant: "acme", tenants: ["acme"] },
 };
 const echo = (request: LinkRequest) => Promise.resolve(resultOf({ echoed: request.params }));
@@ -20,6 +20,7 @@ const echo = (request: LinkRequest) => Promise.resolve(resultOf({ echoed: reques
 function setup(
   answer: (request: LinkRequest) => Promise<LinkAnswer> = echo,
   changes: Partial<ServedUpstream> = {},
+  more: readonly ServedUpstream[] = [],
 ) {
   const opened: LinkKey[] = [];
   const links: ReturnType<typeof fakeLink>[] = [];
@@ -32,12 +33,14 @@ function setup(
     },
   });
   let ids = 0;
+  const changed: string[] = [];
   const server = new LinkServer({
+    onToolsChanged: (name) => changed.push(name),
     ...{ pool, replicaId: "one", newId: () => `id${++ids}`, steadyMs: () => performance.now() },
-    upstreams: [{ ...upstream, ...changes }],
+    upstreams: [{ ...upstream, ...changes }, ...more],
   });
   return {
-    ...{ server, opened, links },
+    ...{ server, opened, links, changed },
     close: async () => {
       server.close();
       await pool.close();
@@ -157,4 +160,80 @@ Deno.test("an aggregate session reaches only upstreams of its tenant", async () 
   assert.equal((await server.serve("fs")(request(call, {}, session))).status, 404);
   assert.deepEqual(opened, []);
   await close();
+});
+
+Deno.test("an aggregate session ends with all links of its own, whatever it shares", async () => {
+  const { server, opened, links, close } = setup(echo, {}, [{ ...upstream, name: "web", transport: "http" }]);
+  const session = await connect(server, ALL_UPSTREAMS);
+  const roots = request({ method: "notifications/roots/list_changed" }, {}, session);
+  assert.equal((await server.serve(ALL_UPSTREAMS)(roots)).status, 202);
+  assert.deepEqual(opened, []);
+  for (const name of ["fs", "web"]) {
+    assert.equal((await server.serve(name)(request(call, {}, session))).status, 200);
+  }
+  await server.serve(ALL_UPSTREAMS)(request(call, { method: "DELETE" }, session));
+  assert.deepEqual(opened.map(({ upstream: name }) => name), ["fs", "web"]);
+  assert.deepEqual(links.map((link) => link.isOpen()), [true, false]);
+  await close();
+});
+
+Deno.test("an aggregate session leaves changed tools to the front, also with one upstream", async () => {
+  const { server, links, changed, close } = setup();
+  const [alone, all] = [await connect(server), await connect(server, ALL_UPSTREAMS)];
+  let tell: ((method: string, params: JsonObject) => void)[] = [];
+  Object.assign(links[0] as object, {
+    listen: (_filter: unknown, listener: (method: string, params: JsonObject) => void) => {
+      tell.push(listener);
+      return Promise.resolve(() => {});
+    },
+  });
+  const listen = async (session: string) => {
+    tell = [];
+    const stream = await server.serve("fs")(request(call, { method: "GET" }, session));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    for (const listener of tell) listener("notifications/tools/list_changed", {});
+    return stream;
+  };
+  const reader = (await listen(alone)).body!.getReader();
+  assert.match(new TextDecoder().decode((await reader.read()).value), /list_changed/);
+  assert.deepEqual(changed, []);
+  await listen(all);
+  assert.deepEqual(changed, ["fs"]);
+  await close();
+});
+
+Deno.test("an upstream that asks what it may not is refused, and does not wait", async () => {
+  const asks = async (asked: LinkRequest) => {
+    const signal = new AbortController().signal;
+    const refusal = await asked.onServerRequest?.("sampling/createMessage", {}, signal)
+      .catch((error) => ({ code: error.code }));
+    return resultOf({ refusal: refusal ?? null });
+  };
+  const { server, close } = setup(asks, { client_requests: ["elicitation"] });
+  const params = {
+    protocolVersion: "2025-11-25",
+    capabilities: { elicitation: {}, sampling: {} },
+  };
+  const opened = await server.serve("fs")(request({ id: 1, method: "initialize", params }));
+  const session = opened.headers.get("mcp-session-id") ?? "";
+  const answer = await server.serve("fs")(request(call, {}, session));
+  assert.deepEqual((await answer.json()).result, { refusal: { code: -32601 } });
+  await close();
+});
+
+Deno.test("a session whose client has gone before its link was open is none", async () => {
+  const opening = Promise.withResolvers<ReturnType<typeof fakeLink>>();
+  const pool = new LinkPool({ steadyMs: () => performance.now(), open: () => opening.promise });
+  const server = new LinkServer({
+    ...{ pool, replicaId: "one", newId: () => "id", steadyMs: () => performance.now() },
+    upstreams: [upstream],
+  });
+  const gone = new AbortController();
+  const { headers, body } = initialize;
+  const opened = server.serve("fs")({ ...initialize, headers, body: body!, signal: gone.signal });
+  gone.abort();
+  opening.resolve(fakeLink("legacy"));
+  await assert.rejects(opened, { code: "cancelled" });
+  assert.equal(server.sessions, 0);
+  await pool.close();
 });

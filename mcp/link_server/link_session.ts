@@ -47,9 +47,9 @@ export class LinkSession {
     this.options = options;
     this.changes = new SessionChanges({
       upstreams: options.upstreams.map(({ name }) => name),
-      lease: (name) => this.lease(name),
+      lease: (name, onGone) => this.lease(name, onGone),
       shownUri: options.shownUri,
-      onToolsChanged: options.upstreams.length === 1 ? undefined : options.onToolsChanged,
+      onToolsChanged: options.onToolsChanged,
     });
   }
 
@@ -63,20 +63,25 @@ export class LinkSession {
     return this.#keyOf(upstream).principal !== undefined;
   }
 
+  /** Whether the session has a link of its own to an upstream. */
+  holds(upstream: string): boolean {
+    return this.#held.has(upstream);
+  }
+
   /**
    * A link to an upstream. One that is the session's own stays open as long as the session, because the upstream keeps its
-   * state there: when it is lost, so is the session. Throws `UpstreamFailure`.
+   * state there: when it is lost, so is the session. Of one that others use, too, `onGone` tells. Throws `UpstreamFailure`.
    */
-  async lease(name: string): Promise<LinkLease> {
+  async lease(name: string, onGone?: () => void): Promise<LinkLease> {
     const upstream = this.upstream(name);
     if (upstream === undefined || this.#isClosed) throw new UpstreamFailure("upstream_failed", "closed");
     const key = this.#keyOf(upstream);
-    if (key.session === undefined) return await this.options.pool.lease(key);
+    if (key.session === undefined) return await this.options.pool.lease(key, onGone);
     let held = this.#held.get(name);
     if (held === undefined) {
-      held = this.options.pool.lease(key);
+      held = this.options.pool.lease(key, this.options.onLost);
       this.#held.set(name, held);
-      held.then(({ link }) => link.gone).then(() => this.options.onLost(), () => this.#held.delete(name));
+      held.catch(() => this.#held.delete(name));
     }
     return { link: (await held).link, release: () => {} };
   }
@@ -107,6 +112,7 @@ export class LinkSession {
       return Promise.reject(new ServerRequestError(-32603, "Too many requests to the client are open"));
     }
     const id = `ask-${this.#nextAsk++}`;
+    if (signal.aborted) return Promise.reject(new ServerRequestError(-32603, "The request was taken back"));
     const asked = Promise.withResolvers<JsonObject>();
     const takeBack = () => {
       stream.send({ method: "notifications/cancelled", params: { requestId: id } });
@@ -139,8 +145,7 @@ export class LinkSession {
     this.changes.close();
     for (const stop of this.#running.values()) stop.abort();
     for (const held of this.#held.values()) held.then((lease) => lease.release(), () => {});
-    const keys = this.options.upstreams.map((upstream) => this.#keyOf(upstream));
-    void this.options.pool.closeWhere((key) => key.session !== undefined && key.session === keys[0]?.session);
+    void this.options.pool.closeWhere(({ session }) => session === this.options.id);
   }
 
   #keyOf(upstream: LinkedUpstream) {

@@ -10,6 +10,9 @@ import { eventResponse } from "./answer_stream.ts";
 /** Most bytes that may wait for a client that does not read. */
 const MAX_BACKLOG_BYTES = 1024 * 1024;
 
+/** Most notices that may come before the acknowledgement. */
+export const MAX_EARLY = 1_000;
+
 /** What a client asks to hear. */
 export function notificationFilterOf(notifications: JsonValue | undefined): NotificationFilter {
   const given = isJsonObject(notifications) ? notifications : {};
@@ -24,7 +27,7 @@ export function notificationFilterOf(notifications: JsonValue | undefined): Noti
   };
 }
 
-/** One open stream. */
+/** One open stream. Whoever needs a link for it closes it when that link is lost, so that the client opens another one. */
 export class ListenStream {
   readonly #writer: EventWriter;
   readonly #id: MessageId;
@@ -37,17 +40,14 @@ export class ListenStream {
     this.#id = id;
     this.#writer = new EventWriter(() => this.#stop());
     signal.addEventListener("abort", () => this.close(), { once: true });
+    if (signal.aborted) this.close();
   }
 
-  /**
-   * Listens to a link, which the stream takes over, and sends what `shown` makes of each notice. When the link is lost, the
-   * stream ends, so that the client opens another one; `isOptional` keeps it open. Throws `UpstreamFailure` or `RangeError`.
-   */
+  /** Listens to a link, which the stream takes over, and sends what `shown` makes of each notice. Throws like `listen`. */
   async add(
     lease: LinkLease,
     filter: NotificationFilter,
     shown: (method: string, params: JsonObject) => JsonObject | undefined,
-    isOptional: boolean,
   ): Promise<void> {
     try {
       const stop = await lease.link.listen(filter, (method, params) => {
@@ -59,7 +59,6 @@ export class ListenStream {
         lease.release();
       });
       if (this.#isClosed) this.#stop();
-      if (!isOptional) void lease.link.gone.then(() => this.close());
     } catch (error) {
       lease.release();
       throw error;
@@ -88,7 +87,10 @@ export class ListenStream {
 
   #send(method: string, params: JsonObject): void {
     if (this.#isClosed) return;
-    if (this.#early !== undefined) return void this.#early.push({ method, params });
+    if (this.#early !== undefined) {
+      if (this.#early.length >= MAX_EARLY) return this.close();
+      return void this.#early.push({ method, params });
+    }
     if (this.#writer.backlog > MAX_BACKLOG_BYTES) return this.close();
     const meta = isJsonObject(params._meta) ? params._meta : {};
     const given = { ...params, _meta: { ...meta, [SUBSCRIPTION_META]: this.#id } };

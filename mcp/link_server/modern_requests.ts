@@ -47,7 +47,8 @@ async function listen(of: ModernLinkRequest): Promise<Response> {
   const filter = notificationFilterOf(of.message.params?.notifications);
   const stream = new ListenStream(of.message.id, of.request.signal);
   try {
-    await stream.add(await of.pool.lease(keyOf(of)), filter, (_method, params) => params, false);
+    const lease = await of.pool.lease(keyOf(of), () => stream.close());
+    await stream.add(lease, filter, (_method, params) => params);
   } catch (error) {
     stream.close();
     throw error;
@@ -57,7 +58,7 @@ async function listen(of: ModernLinkRequest): Promise<Response> {
 
 async function passOn(of: ModernLinkRequest): Promise<Response> {
   const stop = new AbortController();
-  const stream = new AnswerStream(() => stop.abort());
+  const stream = new AnswerStream(() => stop.abort(), of.upstream.max_response_bytes);
   const signal = AbortSignal.any([stop.signal, of.request.signal]);
   return await stream.respond(ask(of, stream, signal));
 }

@@ -7,8 +7,8 @@ import { eventResponse } from "./answer_stream.ts";
 
 export interface SessionChangesOptions {
   readonly upstreams: readonly string[];
-  /** Throws `UpstreamFailure`. */
-  readonly lease: (upstream: string) => Promise<LinkLease>;
+  /** Throws `UpstreamFailure`; calls back when the link is lost. */
+  readonly lease: (upstream: string, onGone: () => void) => Promise<LinkLease>;
   readonly shownUri: (upstream: string, uri: string) => string;
   /** Present where the client is told of changed tools by somebody else. */
   readonly onToolsChanged?: ((upstream: string) => void) | undefined;
@@ -32,7 +32,8 @@ export class SessionChanges {
   readonly #watched = new Map<string, Set<string>>();
   readonly #listening = new Map<string, Listening>();
   readonly #syncing = new Map<string, Promise<void>>();
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  /** By upstream. */
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #stream: EventWriter | undefined;
   #isClosed = false;
 
@@ -51,9 +52,11 @@ export class SessionChanges {
     const writer = new EventWriter(() => this.#streamGone(writer));
     this.#stream = writer;
     former?.close();
-    signal.addEventListener("abort", () => {
+    const end = () => {
       if (this.#streamGone(writer)) writer.close();
-    }, { once: true });
+    };
+    signal.addEventListener("abort", end, { once: true });
+    if (signal.aborted) end();
     for (const upstream of this.#options.upstreams) void this.#keepListening(upstream);
     return eventResponse(writer);
   }
@@ -81,7 +84,7 @@ export class SessionChanges {
 
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers) clearTimeout(timer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#stream?.close();
     this.#stream = undefined;
     for (const upstream of this.#listening.keys()) this.#stopListening(upstream);
@@ -103,12 +106,12 @@ export class SessionChanges {
   }
 
   #retry(upstream: string): void {
-    if (this.#isClosed || this.#stream === undefined) return;
+    if (this.#isClosed || this.#stream === undefined || this.#timers.has(upstream)) return;
     const timer = setTimeout(() => {
-      this.#timers.delete(timer);
+      this.#timers.delete(upstream);
       void this.#keepListening(upstream);
     }, RETRY_MS);
-    this.#timers.add(timer);
+    this.#timers.set(upstream, timer);
   }
 
   /** One change after another, each with what is wanted when its turn comes. */
@@ -123,24 +126,27 @@ export class SessionChanges {
     if (this.#isClosed || (this.#stream === undefined && uris.length === 0)) {
       return this.#stopListening(upstream);
     }
-    const lease = await this.#options.lease(upstream);
+    let listening: Listening | undefined;
+    const lease = await this.#options.lease(upstream, () => this.#lost(upstream, listening));
     try {
       const filter = { ...LISTS, ...(uris.length === 0 ? {} : { resourceSubscriptions: uris }) };
       const stop = await lease.link.listen(filter, (method, params) => this.#pass(upstream, method, params));
       const former = this.#listening.get(upstream);
-      const listening = { lease, stop };
+      listening = { lease, stop };
       this.#listening.set(upstream, listening);
-      void lease.link.gone.then(() => this.#lost(upstream, listening));
       former?.stop();
       former?.lease.release();
+      // Meanwhile the session may have ended, or the link.
+      if (this.#isClosed) this.#stopListening(upstream);
+      else if (!lease.link.isOpen()) this.#lost(upstream, listening);
     } catch (error) {
       lease.release();
       throw error;
     }
   }
 
-  #lost(upstream: string, listening: Listening): void {
-    if (this.#listening.get(upstream) !== listening) return;
+  #lost(upstream: string, listening: Listening | undefined): void {
+    if (listening === undefined || this.#listening.get(upstream) !== listening) return;
     this.#stopListening(upstream);
     this.#retry(upstream);
   }

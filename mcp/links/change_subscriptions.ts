@@ -58,7 +58,7 @@ export class ChangeSubscriptions {
       this.#queueSync().catch(() => {});
     };
     try {
-      await this.#queueSync();
+      await this.#queueSync(filter.resourceSubscriptions);
     } catch (error) {
       stop();
       throw error;
@@ -72,28 +72,29 @@ export class ChangeSubscriptions {
     return id === undefined || this.#stream === undefined || id === this.#stream.pending.id;
   }
 
-  #queueSync(): Promise<void> {
-    const next = this.#syncing.then(() => this.#sync());
+  #queueSync(added: readonly string[] = []): Promise<void> {
+    const next = this.#syncing.then(() => this.#sync(added));
     this.#syncing = next.catch(() => {});
     return next;
   }
 
-  async #sync(): Promise<void> {
+  async #sync(added: readonly string[]): Promise<void> {
     if (this.#options.signal.aborted) return;
-    if (this.#options.info.era === "legacy") return await this.#syncResources();
+    if (this.#options.info.era === "legacy") return await this.#syncResources(added);
     const union = offered(this.#options.conversation.hub.union(), this.#options.info.capabilities);
     const text = JSON.stringify(union);
     if (text === this.#streamUnion && (text === "{}" || this.#stream !== undefined)) return;
-    this.#streamUnion = text;
     const former = this.#stream;
     // Until the new stream is acknowledged, the former one is the one that counts: nothing is missed, nothing comes twice.
     this.#stream = text === "{}" ? undefined : await this.#openStream(union);
+    this.#streamUnion = text;
     former?.stop();
   }
 
-  async #syncResources(): Promise<void> {
+  /** Each listener asks for its own resources only: what the upstream refuses to one must not fail another. */
+  async #syncResources(added: readonly string[]): Promise<void> {
     const wanted = this.#options.conversation.hub.uris();
-    for (const uri of wanted) {
+    for (const uri of added) {
       if (this.#watched.has(uri)) continue;
       await this.#tell("resources/subscribe", uri);
       this.#watched.add(uri);
@@ -101,7 +102,7 @@ export class ChangeSubscriptions {
     for (const uri of [...this.#watched]) {
       if (wanted.has(uri)) continue;
       this.#watched.delete(uri);
-      await this.#tell("resources/unsubscribe", uri);
+      await this.#tell("resources/unsubscribe", uri).catch(() => {}); // nobody waits for that
     }
   }
 

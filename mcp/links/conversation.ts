@@ -97,6 +97,7 @@ export class Conversation {
         this.#serve(message, origin);
         break;
       case "unusable":
+        this.pending.find(message.id)?.fail(new UpstreamFailure("upstream_failed", "not_mcp"));
         this.#options.onUnusable?.(message.why);
     }
     return message.kind;

@@ -152,3 +152,24 @@ Deno.test("Conversation passes on change notices to those who want them and no o
   receive({ method: "notifications/resources/updated", params: { uri: "file:///a" } });
   assert.deepEqual(seen, ["1 notifications/tools/list_changed", "2 file:///a", "2 file:///a/b"]);
 });
+
+Deno.test("Conversation ends a request at once whose answer cannot be used", async () => {
+  for (
+    const rest of [
+      '"result":{"text":"half of a pair: \\ud83d"}',
+      '"result":{"a":1,"a":2}',
+      '"result":[]',
+      '"result":{},"error":{"code":1,"message":""}',
+      '"error":{"code":"x"}',
+    ]
+  ) {
+    const { conversation } = converse();
+    const answer = conversation.request(requestOf("tools/call"));
+    const other = conversation.request(requestOf("tools/call"));
+    assert.equal(conversation.receive(`{"jsonrpc":"2.0","id":1,${rest}}`), "unusable");
+    await assert.rejects(answer, { kind: "upstream_failed", code: "not_mcp" }, rest);
+    assert.equal(conversation.pending.size, 1);
+    conversation.end("closed");
+    await assert.rejects(other);
+  }
+});

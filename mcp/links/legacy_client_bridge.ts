@@ -73,6 +73,8 @@ async function askAll(
   signal: AbortSignal,
 ): Promise<JsonObject | ServerRequestError> {
   const { onServerRequest } = request;
+  const stop = new AbortController();
+  const asking = AbortSignal.any([signal, stop.signal]);
   try {
     const wanted = readInputRequests(answer.wanted.inputRequests, request.client.capabilities);
     // An upstream that only wants to be called again asks nothing.
@@ -82,7 +84,7 @@ async function askAll(
     const answers = await Promise.all(
       wanted.map(async ([key, one]) => {
         const { method, params } = legacyServerRequest(one, () => crypto.randomUUID());
-        return [key, await beforeEnd(onServerRequest?.(method, params, signal) ?? {}, signal)] as const;
+        return [key, await beforeEnd(onServerRequest?.(method, params, asking) ?? {}, asking)] as const;
       }),
     );
     return Object.fromEntries(answers);
@@ -91,6 +93,9 @@ async function askAll(
     throw error instanceof UpstreamFailure
       ? error
       : new ServerRequestError(-32603, "The client gave no usable answer");
+  } finally {
+    // After one refusal nobody waits for the other answers.
+    stop.abort();
   }
 }
 
@@ -98,9 +103,10 @@ async function askAll(
 function beforeEnd(answer: JsonObject | Promise<JsonObject>, signal: AbortSignal): Promise<JsonObject> {
   return new Promise((resolve, reject) => {
     const end = () => reject(new UpstreamFailure("unknown", "cancelled"));
-    if (signal.aborted) return end();
     signal.addEventListener("abort", end, { once: true });
+    // Also when it is too late: a rejection that nobody hears would end the process.
     Promise.resolve(answer).then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
+    if (signal.aborted) end();
   });
 }
 

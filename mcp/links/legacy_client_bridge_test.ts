@@ -118,3 +118,36 @@ Deno.test("requestForLegacyClient() takes no answers from the client's own param
   const answer = await requestForLegacyClient(legacy, call());
   assert.equal(answer.kind === "result" && answer.text, '{"resultType":"x"}');
 });
+
+Deno.test("requestForLegacyClient() takes the other questions back after one refusal", async () => {
+  const { link } = upstream(needs({ who: form, dirs: { method: "roots/list" } }));
+  const takenBack = Promise.withResolvers<string>();
+  const answer = await requestForLegacyClient(
+    link,
+    call({
+      onServerRequest: (method, _params, signal) => {
+        if (method === "roots/list") return Promise.reject(new ServerRequestError(-1, "No"));
+        return new Promise((_, reject) =>
+          signal.addEventListener("abort", () => {
+            takenBack.resolve(method);
+            reject(new ServerRequestError(-2, "Taken back"));
+          })
+        );
+      },
+    }),
+  );
+  assert.ok(answer.kind === "error" && answer.error.code === -1);
+  assert.equal(await takenBack.promise, "elicitation/create");
+});
+
+Deno.test("requestForLegacyClient() hears a refusal also when the client has gone", async () => {
+  const agent = new AbortController();
+  const link = fakeLink("modern", () => {
+    agent.abort();
+    return Promise.resolve(needs({ who: form }));
+  });
+  const refuse = () => Promise.reject(new ServerRequestError(-1, "Too many"));
+  const asked = requestForLegacyClient(link, call({ signal: agent.signal, onServerRequest: refuse }));
+  await assert.rejects(asked, { code: "cancelled" });
+  await new Promise((resolve) => setTimeout(resolve, 0)); // an unhandled rejection would end this process
+});

@@ -25,6 +25,9 @@ export interface LinkPoolOptions {
   /** A clock that never steps, milliseconds. */
   readonly steadyMs: () => number;
   readonly maxLinks?: number;
+  /** Most links of one tenant, and of one principal outside of its sessions, which are bounded in number. */
+  readonly maxOfTenant?: number;
+  readonly maxOfPrincipal?: number;
   /** A link that nobody uses for so long is closed, milliseconds. */
   readonly idleMs?: number;
   /** How long the era of an upstream is believed, milliseconds. */
@@ -40,6 +43,9 @@ export interface LinkLease {
 }
 
 const MAX_LINKS = 1_000;
+/** Some are always left for others. */
+const MAX_LINKS_PER_TENANT = 875;
+const MAX_LINKS_PER_PRINCIPAL = 128;
 const IDLE_MS = 5 * 60_000;
 const ERA_TTL_MS = 60 * 60_000;
 /** After a failure the next attempt waits, doubled with every failure in a row. */
@@ -58,6 +64,8 @@ interface Entry {
   users: number;
   usedMs: number;
   idleTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Those who hold it and want to know when it is gone. */
+  readonly onGone: Set<() => void>;
 }
 
 /** All links of this replica. */
@@ -77,15 +85,25 @@ export class LinkPool {
     return this.#entries.size;
   }
 
-  /** A link for this key; throws `UpstreamFailure`, also while an upstream that failed is left alone for a moment. */
-  async lease(key: LinkKey): Promise<LinkLease> {
+  /**
+   * A link for this key; throws `UpstreamFailure`, also while an upstream that failed is left alone for a moment. Until the
+   * lease is given back, `onGone` is called when the link is gone, for whatever reason; it may be called more than once.
+   */
+  async lease(key: LinkKey, onGone?: () => void): Promise<LinkLease> {
     const name = nameOf(key);
     const entry = this.#usable(name) ?? this.#open(name, key);
     entry.users++;
     clearTimeout(entry.idleTimer);
     try {
       const link = await entry.opening;
-      return { link, release: once(() => this.#release(name, entry)) };
+      if (onGone !== undefined) listenForEnd(entry, link, onGone);
+      return {
+        link,
+        release: once(() => {
+          if (onGone !== undefined) entry.onGone.delete(onGone);
+          this.#release(name, entry);
+        }),
+      };
     } catch (error) {
       entry.users--;
       throw error;
@@ -130,11 +148,11 @@ export class LinkPool {
     if (failure !== undefined && failure.untilMs > now) {
       throw new UpstreamFailure("upstream_failed", "backing_off");
     }
-    this.#makeRoom();
+    this.#makeRoom(key);
     const opening = this.#options.open(key, this.#era(key, now));
     const entry: Entry = {
       ...{ key, opening, startedMs: now, usedMs: now, users: 0 },
-      ...{ link: undefined, idleTimer: undefined },
+      ...{ link: undefined, idleTimer: undefined, onGone: new Set() },
     };
     this.#entries.set(name, entry);
     opening.then((link) => this.#opened(name, entry, link), () => this.#failed(name, entry));
@@ -148,6 +166,7 @@ export class LinkPool {
     this.#eras.set(placeOf(key), { era: link.info.era, untilMs });
     void link.gone.then((code) => {
       if (code !== "closed") this.#lost(name, entry, code);
+      for (const tell of [...entry.onGone]) tell();
     });
     // Closed while it opened.
     if (this.#entries.get(name) !== entry) void this.#closeLink(link);
@@ -193,10 +212,23 @@ export class LinkPool {
     entry.idleTimer = setTimeout(() => void this.#drop(name, entry), this.#options.idleMs ?? IDLE_MS);
   }
 
-  #makeRoom(): void {
-    const maxLinks = this.#options.maxLinks ?? MAX_LINKS;
-    if (this.#entries.size < maxLinks) return;
-    const idle = [...this.#entries].filter(([, entry]) => entry.users === 0 && entry.link !== undefined);
+  #makeRoom({ tenant, principal, session }: LinkKey): void {
+    const { maxLinks, maxOfTenant, maxOfPrincipal } = this.#options;
+    const ofTenant = (key: LinkKey) => key.tenant === tenant;
+    if (principal !== undefined && session === undefined) {
+      const isOwn = (key: LinkKey) =>
+        ofTenant(key) && key.principal === principal && key.session === undefined;
+      this.#makeRoomAmong(isOwn, maxOfPrincipal ?? MAX_LINKS_PER_PRINCIPAL);
+    }
+    this.#makeRoomAmong(ofTenant, maxOfTenant ?? MAX_LINKS_PER_TENANT);
+    this.#makeRoomAmong(() => true, maxLinks ?? MAX_LINKS);
+  }
+
+  #makeRoomAmong(concerns: (key: LinkKey) => boolean, most: number): void {
+    if (this.#entries.size < most) return;
+    const among = [...this.#entries].filter(([, { key }]) => concerns(key));
+    if (among.length < most) return;
+    const idle = among.filter(([, entry]) => entry.users === 0 && entry.link !== undefined);
     const [oldest] = idle.sort(([, a], [, b]) => a.usedMs - b.usedMs);
     if (oldest === undefined) throw new UpstreamFailure("upstream_failed", "too_many_links");
     void this.#drop(...oldest);
@@ -230,6 +262,12 @@ function nameOf({ upstream, tenant, principal, session, clientCapabilities = {} 
 /** Eras are those of an upstream with a tenant's credential, whoever asks. */
 function placeOf({ upstream, tenant }: LinkKey): string {
   return JSON.stringify([upstream, tenant]);
+}
+
+/** A link may have ended between its opening and now. */
+function listenForEnd(entry: Entry, link: UpstreamLink, onGone: () => void): void {
+  entry.onGone.add(onGone);
+  if (!link.isOpen()) void link.gone.then(onGone);
 }
 
 function once(act: () => void): () => void {

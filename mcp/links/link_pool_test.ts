@@ -124,3 +124,33 @@ Deno.test("LinkPool closes the links of a revoked principal, also one that is ju
   assert.deepEqual(opened.map((link) => link.isOpen()), [false, true, false]);
   await pool.close();
 });
+
+Deno.test("LinkPool lets no principal and no tenant have all links", async () => {
+  const { pool, opened } = poolOf({ maxOfPrincipal: 2, maxOfTenant: 3 });
+  const key = (principal: string, n: number) => ({ ...KEY, principal, clientCapabilities: { roots: { n } } });
+  const first = await pool.lease(key("p", 1));
+  const held = [await pool.lease(key("p", 2))];
+  await assert.rejects(pool.lease(key("p", 3)), { code: "too_many_links" });
+  const ofSession = await pool.lease({ ...key("p", 3), session: "s" });
+  ofSession.release();
+  first.release();
+  held.push(await pool.lease(key("p", 3))); // in the place of its own first
+  await until(() => opened[0]?.isOpen() === false, "the end of the first");
+  held.push(await pool.lease(key("q", 1)));
+  await assert.rejects(pool.lease(key("r", 1)), { code: "too_many_links" });
+  held.push(await pool.lease({ ...key("r", 1), tenant: "other" }));
+  for (const lease of held) lease.release();
+  await pool.close();
+});
+
+Deno.test("LinkPool tells who holds a link when it is gone, and nobody who gave it back", async () => {
+  const { pool, opened } = poolOf();
+  const told: string[] = [];
+  const holder = await pool.lease(KEY, () => told.push("holder"));
+  (await pool.lease(KEY, () => told.push("former"))).release();
+  opened[0]?.breakOff("process_exited");
+  await until(() => told.length > 0, "telling");
+  assert.deepEqual(told, ["holder"]);
+  holder.release();
+  await pool.close();
+});

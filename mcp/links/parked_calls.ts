@@ -87,6 +87,11 @@ export class ParkedCalls {
    */
   async request(lease: LinkLease, request: ModernClientRequest): Promise<BridgedAnswer> {
     const { link } = lease;
+    if (request.signal.aborted) {
+      // Opening the link took longer than anybody waits.
+      lease.release();
+      throw new UpstreamFailure("upstream_failed", "cancelled");
+    }
     if (link.info.era === "legacy") return await this.#wait(startCall(lease, request));
     return await link.request(withoutHook(request)).finally(() => lease.release());
   }

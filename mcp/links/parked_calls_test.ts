@@ -171,3 +171,18 @@ Deno.test("ParkedCalls sends progress to the request that waits at the moment", 
   );
   assert.deepEqual(seen, [["first", 1], ["second", 2]]);
 });
+
+Deno.test("ParkedCalls sends nothing for a client that has gone", async () => {
+  let asked = 0;
+  const { parked, lease, released } = setup(() => {
+    asked++;
+    return Promise.resolve(resultOf({}));
+  });
+  const gone = new AbortController();
+  gone.abort();
+  await assert.rejects(parked.request(lease(), call({ signal: gone.signal })), {
+    kind: "upstream_failed",
+    code: "cancelled",
+  });
+  assert.deepEqual([asked, released(), parked.size], [0, 1, 0]);
+});

@@ -17,9 +17,18 @@ export type WireMessage =
   | { readonly kind: "error"; readonly id: JsonValue; readonly error: RpcError }
   | { readonly kind: "notification"; readonly method: string; readonly params: JsonObject }
   | { readonly kind: "request"; readonly id: JsonValue; readonly method: string; readonly params: JsonObject }
-  | { readonly kind: "unusable"; readonly why: string };
+  | {
+    readonly kind: "unusable";
+    readonly why: string;
+    /** The id of a response that is none: who waits for it waits in vain. */
+    readonly id?: JsonValue;
+  };
 
-const unusable = (why: string): WireMessage => ({ kind: "unusable", why });
+const unusable = (why: string, id?: JsonValue): WireMessage => ({
+  kind: "unusable",
+  why,
+  ...(id === undefined ? {} : { id }),
+});
 
 /** Reads one message; never throws. */
 export function readWireMessage(text: string): WireMessage {
@@ -27,7 +36,7 @@ export function readWireMessage(text: string): WireMessage {
   try {
     value = parseStrictJson(text, { maxDepth: MAX_MESSAGE_DEPTH, keepsNumberText: true });
   } catch (error) {
-    if (error instanceof StrictJsonError) return unusable(error.code);
+    if (error instanceof StrictJsonError) return unusable(error.code, responseIdIn(text));
     throw error;
   }
   if (!isJsonObject(value) || value.jsonrpc !== "2.0") return unusable("not_json_rpc");
@@ -43,15 +52,26 @@ function readCall(value: JsonObject): WireMessage {
 
 function readResponse(value: JsonObject, text: string): WireMessage {
   const { id, result, error } = value;
-  if (!isId(id) || (result === undefined) === (error === undefined)) return unusable("not_json_rpc");
+  if (!isId(id)) return unusable("not_json_rpc");
+  if ((result === undefined) === (error === undefined)) return unusable("not_json_rpc", id);
   if (isJsonObject(result)) {
     const span = memberSpans(text).get("result");
     return span === undefined
-      ? unusable("not_json_rpc")
+      ? unusable("not_json_rpc", id)
       : { kind: "result", id, result, text: text.slice(span.start, span.end) };
   }
   const read = readRpcError(error);
-  return read === undefined ? unusable("not_json_rpc") : { kind: "error", id, error: read };
+  return read === undefined ? unusable("not_json_rpc", id) : { kind: "error", id, error: read };
+}
+
+/** Of a text that is read leniently: good enough to give up, and for nothing else. */
+function responseIdIn(text: string): JsonValue | undefined {
+  try {
+    const value: JsonValue = JSON.parse(text);
+    return isJsonObject(value) && value.method === undefined && isId(value.id) ? value.id : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The error object of a response, `undefined` when it is none. */

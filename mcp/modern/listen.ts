@@ -77,8 +77,10 @@ export async function answerListen(
         .map((kind) => changeOf(request, kind)),
     });
   } catch (error) {
-    const code = error instanceof UpstreamFailure ? error.code : "internal";
-    opened.resolve({ kind: "upstream_failed", code, upstreamMs: 0 });
+    const { kind, code } = error instanceof UpstreamFailure
+      ? error
+      : new UpstreamFailure("unknown", "internal");
+    opened.resolve({ kind, code, upstreamMs: 0 });
     leave();
     throw error;
   }

@@ -1,6 +1,7 @@
 /** Governed requests of the modern era: each stands alone, retries with answers to questions included. */
 import { isJsonObject } from "../../core/json.ts";
 import type { ToolCall, ToolDefinition } from "../../core/call.ts";
+import { NOT_AVAILABLE } from "../../core/refusal_codes.ts";
 import type { Answer } from "../answer.ts";
 import type { Arrival, FrontParts } from "../arrival.ts";
 import { answerCall, type CallPath } from "../calls.ts";
@@ -69,7 +70,7 @@ function modernPath(
       return true;
     },
     refusal: (id) => sessionNotFound(id),
-    knowsUpstream: true,
+    knowsUpstream: ({ code }) => admission !== undefined && code !== NOT_AVAILABLE,
     objection,
     ...(typeof state === "object" ? { conditions: [usedOnce(state)] } : {}),
     refused: refusalOfEra,

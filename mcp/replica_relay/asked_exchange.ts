@@ -1,15 +1,16 @@
 /** A request that another replica answers, seen from the one that has the client. */
 import type { LinkedRequest } from "../linked_request.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
-import { bytesText, type Frame, textBytes } from "./relay_frames.ts";
+import { bytesText, type Frame, type NumberedFrame, textBytes } from "./relay_frames.ts";
 
 export interface AskedExchangeOptions {
   readonly owner: string;
   readonly upstream: string;
   readonly request: LinkedRequest;
   readonly replicaId: string;
+  readonly nowMs: () => number;
   /** Sends a frame to the owner; gives the number of its message. */
-  readonly send: (frame: Frame) => Promise<number>;
+  readonly send: (frame: NumberedFrame) => Promise<number>;
   /** Takes a message back; true when nobody has read it. */
   readonly withdraw: (message: number) => Promise<boolean>;
   readonly onEnd: () => void;
@@ -27,6 +28,8 @@ export class AskedExchange {
   #hasEnded = false;
   /** Frames go out one after the other. */
   #sending: Promise<unknown> = Promise.resolve();
+  #sent = 0;
+  #received = 0;
 
   constructor(options: AskedExchangeOptions) {
     this.#options = options;
@@ -42,21 +45,26 @@ export class AskedExchange {
   /** The answer, `undefined` when the owner took nothing; throws `UpstreamFailure`. */
   async answer(): Promise<Response | undefined> {
     const { request, withdraw } = this.#options;
+    if (request.signal.aborted) {
+      this.#end();
+      throw new UpstreamFailure("upstream_failed", "cancelled");
+    }
     request.signal.addEventListener("abort", this.#onAbort, { once: true });
     try {
-      const message = await this.#options.send(this.#requestFrame());
+      const message = await this.#sendNext(this.#requestFrame());
       if (!await this.#isAccepted() && await withdraw(message)) {
         this.#end();
         return undefined;
       }
       return await this.#response.promise;
     } catch (error) {
-      this.#end();
+      this.#giveUp("relay_failed"); // the owner may have taken it
       throw error instanceof UpstreamFailure ? error : new UpstreamFailure("unknown", "relay_failed");
     }
   }
 
-  receive(frame: Frame): void {
+  receive(frame: NumberedFrame): void {
+    if (frame.number !== this.#received++) return this.#giveUp("relay_failed");
     switch (frame.kind) {
       case "accepted":
         return this.#accepted.resolve();
@@ -85,18 +93,20 @@ export class AskedExchange {
     this.#end();
   }
 
-  readonly #onAbort = () => {
+  readonly #onAbort = () => this.#giveUp("cancelled");
+
+  #giveUp(code: string): void {
     if (this.#hasEnded) return;
-    this.#sendNext({ kind: "cancel" });
-    this.fail("unknown", "cancelled");
-  };
+    this.#sendNext({ kind: "cancel" }).catch(() => {});
+    this.fail("unknown", code);
+  }
 
   #requestFrame(): Frame {
-    const { upstream, request: { method, headers, body, caller }, replicaId } = this.#options;
+    const { upstream, request: { method, headers, body, caller }, replicaId, nowMs } = this.#options;
     return {
       ...{ kind: "request", from: replicaId, upstream, method, headers: [...headers] },
       ...(body === undefined ? {} : { body: bytesText(body) }),
-      ...{ tenant: caller?.tenant ?? "", rootBlockId: caller?.rootBlockId ?? "" },
+      ...{ tenant: caller?.tenant ?? "", rootBlockId: caller?.rootBlockId ?? "", sentAtMs: nowMs() },
     };
   }
 
@@ -131,11 +141,14 @@ export class AskedExchange {
     const error = caller?.decideAgain === undefined
       ? refused
       : await caller.decideAgain(inputResponses).catch(() => refused);
-    this.#sendNext({ kind: "decided", ...(error === undefined ? {} : { error }) });
+    await this.#sendNext({ kind: "decided", ...(error === undefined ? {} : { error }) }).catch(() => {});
   }
 
-  #sendNext(frame: Frame): void {
-    this.#sending = this.#sending.then(() => this.#options.send(frame)).catch(() => {});
+  #sendNext(frame: Frame): Promise<number> {
+    const numbered = { ...frame, number: this.#sent++ };
+    const sending = this.#sending.then(() => this.#options.send(numbered));
+    this.#sending = sending.catch(() => {});
+    return sending;
   }
 
   #end(): void {

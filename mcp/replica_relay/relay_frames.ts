@@ -19,6 +19,12 @@ export type Frame =
   | { readonly kind: "failed"; readonly failure: "upstream_failed" | "unknown"; readonly code: string }
   | { readonly kind: "decide"; readonly inputResponses: JsonObject };
 
+/**
+ * A frame with its place among those of its sender in the exchange, from 0: one that is missing, comes twice or comes from
+ * another place ends the exchange.
+ */
+export type NumberedFrame = Frame & { readonly number: number };
+
 type HeaderPair = readonly [name: string, value: string];
 
 export interface RequestFrame {
@@ -32,6 +38,8 @@ export interface RequestFrame {
   readonly body?: string;
   readonly tenant: string;
   readonly rootBlockId: string;
+  /** Epoch milliseconds: an old request is not served, so that none can be served twice. */
+  readonly sentAtMs: number;
 }
 
 const MAX_SEALED_LENGTH = 64 * 1024 * 1024;
@@ -41,9 +49,9 @@ const KINDS: readonly string[] = [
 
 /** Seals and opens frames; a frame is bound to its exchange and to the replica that it is for. */
 export interface FrameSeal {
-  seal(frame: Frame, receiver: string, exchange: string): Promise<string>;
+  seal(frame: NumberedFrame, receiver: string, exchange: string): Promise<string>;
   /** `undefined` for what no replica of this installation has sealed for this receiver and exchange. */
-  open(sealed: string, receiver: string, exchange: string): Promise<Frame | undefined>;
+  open(sealed: string, receiver: string, exchange: string): Promise<NumberedFrame | undefined>;
 }
 
 /** Makes the seal of frames under the keys of sessions. */
@@ -57,7 +65,7 @@ export function createFrameSeal(keys: SealKeys): FrameSeal {
       const value = await seal.open(sealed, boundTo(receiver, exchange));
       // What the key has authenticated was written by `seal`; a newer version may know more kinds.
       const isKnown = isJsonObject(value) && KINDS.includes(String(value.kind));
-      return isKnown ? value as unknown as Frame : undefined;
+      return isKnown ? value as unknown as NumberedFrame : undefined;
     },
   };
 }

@@ -5,7 +5,7 @@
 import type { LinkedRequest } from "../linked_request.ts";
 import type { LinkRelay } from "../link_server/link_server.ts";
 import { AskedExchange } from "./asked_exchange.ts";
-import type { Frame, FrameSeal } from "./relay_frames.ts";
+import type { FrameSeal, NumberedFrame, RequestFrame } from "./relay_frames.ts";
 import { ServedExchange } from "./served_exchange.ts";
 
 /** The table that carries the frames. */
@@ -24,6 +24,7 @@ export interface ReplicaRelayOptions {
   readonly seal: FrameSeal;
   readonly replicaId: string;
   readonly newId: () => string;
+  readonly nowMs: () => number;
   /** Answers a request that came from another replica. */
   readonly serve: (upstream: string, request: LinkedRequest) => Promise<Response>;
   readonly onError: (error: unknown) => void;
@@ -38,11 +39,16 @@ const POLL_MS = 2_000;
 /** How often it is asked whether the other replicas still live. */
 const ALIVE_MS = 3_000;
 
+/** A request that is older, by the clock of who asks, is not served; the clocks of replicas may differ by as much. */
+const MAX_AGE_MS = 60_000;
+
 /** The exchanges of this replica with others. */
 export class ReplicaRelay implements LinkRelay {
   readonly #options: ReplicaRelayOptions;
   readonly #asked = new Map<string, AskedExchange>();
   readonly #served = new Map<string, ServedExchange>();
+  /** When the requests of exchanges came, as long as they could be taken for new ones. */
+  readonly #seen = new Map<string, number>();
   #taking: Promise<void> | undefined;
   #again = false;
   #timers: ReturnType<typeof setInterval>[] = [];
@@ -75,12 +81,12 @@ export class ReplicaRelay implements LinkRelay {
   }
 
   async send(owner: string, upstream: string, request: LinkedRequest): Promise<Response> {
-    const { store, newId, replicaId } = this.#options;
+    const { store, newId, replicaId, nowMs } = this.#options;
     if (this.#asked.size >= MAX_RELAYED || !await store.isAlive(owner)) return notHere();
     const exchange = newId();
     const tenant = request.caller?.tenant ?? "";
     const asked = new AskedExchange({
-      ...{ owner, upstream, request, replicaId },
+      ...{ owner, upstream, request, replicaId, nowMs },
       send: (frame) => this.#send(tenant, owner, exchange, frame),
       withdraw: (message) => store.withdraw(message),
       onEnd: () => this.#asked.delete(exchange),
@@ -89,7 +95,7 @@ export class ReplicaRelay implements LinkRelay {
     return await asked.answer() ?? notHere();
   }
 
-  async #send(tenant: string, receiver: string, exchange: string, frame: Frame): Promise<number> {
+  async #send(tenant: string, receiver: string, exchange: string, frame: NumberedFrame): Promise<number> {
     const { store, seal } = this.#options;
     return await store.send(tenant, receiver, exchange, await seal.seal(frame, receiver, exchange));
   }
@@ -114,24 +120,43 @@ export class ReplicaRelay implements LinkRelay {
     }
   }
 
-  #receive(exchange: string, frame: Frame): void {
-    if (frame.kind !== "request") {
-      this.#asked.get(exchange)?.receive(frame);
-      this.#served.get(exchange)?.receive(frame);
+  #receive(exchange: string, frame: NumberedFrame): void {
+    if (frame.kind === "request") return this.#serve(exchange, frame);
+    this.#asked.get(exchange)?.receive(frame);
+    this.#served.get(exchange)?.receive(frame);
+  }
+
+  /** Serves a request once: whoever writes the table could put it there again. */
+  #serve(exchange: string, frame: RequestFrame): void {
+    const { nowMs, serve, onError } = this.#options;
+    if (this.#seen.has(exchange)) return;
+    const send = (answer: NumberedFrame) => this.#send(frame.tenant, frame.from, exchange, answer);
+    const isOld = Math.abs(nowMs() - frame.sentAtMs) > MAX_AGE_MS;
+    if (isOld || this.#served.size >= MAX_RELAYED) {
+      const code = isOld ? "relay_late" : "relay_busy";
+      send({ kind: "failed", failure: "upstream_failed", code, number: 0 }).catch(onError);
       return;
     }
-    if (this.#served.size >= MAX_RELAYED || this.#served.has(exchange)) return;
+    this.#seen.set(exchange, nowMs());
     const served = new ServedExchange({
-      ...{ frame, serve: this.#options.serve, onError: this.#options.onError },
-      send: (answer) => this.#send(frame.tenant, frame.from, exchange, answer),
+      ...{ frame, serve, onError, send },
       onEnd: () => this.#served.delete(exchange),
     });
     this.#served.set(exchange, served);
     void served.run();
   }
 
+  #forgetSeen(): void {
+    const before = this.#options.nowMs() - 2 * MAX_AGE_MS;
+    for (const [exchange, atMs] of this.#seen) {
+      if (atMs >= before) break;
+      this.#seen.delete(exchange);
+    }
+  }
+
   async #checkOthers(): Promise<void> {
     const { store } = this.#options;
+    this.#forgetSeen();
     await store.prune(PRUNED_AT_ONCE);
     const others = [...this.#asked.values(), ...this.#served.values()].map(({ other }) => other);
     for (const other of new Set(others)) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { JsonObject } from "../../core/json.ts";
 import type { LinkedRequest } from "../linked_request.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
-import { createFrameSeal } from "./relay_frames.ts";
+import { createFrameSeal, type NumberedFrame } from "./relay_frames.ts";
 import { type RelayStore, ReplicaRelay } from "./replica_relay.ts";
 
 async function makeSeal() {
@@ -46,6 +46,7 @@ async function twoReplicas(serve: (upstream: string, request: LinkedRequest) => 
   const relay = (replicaId: string) =>
     new ReplicaRelay({
       ...{ store: shared.store, seal, replicaId, serve, newId: () => crypto.randomUUID() },
+      nowMs: () => Date.now(),
       onError: (error) => {
         throw error;
       },
@@ -54,7 +55,7 @@ async function twoReplicas(serve: (upstream: string, request: LinkedRequest) => 
   await one.start();
   await two.start();
   return {
-    ...{ ...shared, one, two },
+    ...{ ...shared, one, two, seal },
     close: () => {
       one.close();
       two.close();
@@ -150,11 +151,93 @@ Deno.test("what a dead replica had is not found, and what it never took is taken
 });
 
 Deno.test("a frame that another installation sealed, or for another replica, is nothing", async () => {
-  const frame = { kind: "end" } as const;
+  const frame = { kind: "end", number: 0 } as const;
   const seal = await makeSeal();
   const sealed = await seal.seal(frame, "one", "x");
   assert.deepEqual(await seal.open(sealed, "one", "x"), frame);
   assert.equal(await seal.open(sealed, "two", "x"), undefined);
   assert.equal(await seal.open(sealed, "one", "y"), undefined);
   assert.equal(await seal.open(sealed.replace(/.$/, "A"), "one", "y"), undefined);
+});
+
+Deno.test("a request that is put into the table once more is not served once more, and an old one not at all", async () => {
+  let served = 0;
+  const { one, store, close, seal } = await twoReplicas(() => {
+    served++;
+    return Promise.resolve(new Response("done"));
+  });
+  const requests: { exchange: string; sealed: string }[] = [];
+  const send = store.send;
+  store.send = (tenant, receiver, exchange, sealed) => {
+    if (receiver === "two") requests.push({ exchange, sealed });
+    return send(tenant, receiver, exchange, sealed);
+  };
+  await (await one.send("two", "fs", post())).text();
+  for (const { exchange, sealed } of requests) await send("acme", "two", exchange, sealed);
+  const old: NumberedFrame = {
+    ...{ from: "one", upstream: "fs", headers: [], tenant: "acme", rootBlockId: "b" },
+    ...{ kind: "request", method: "POST", number: 0, sentAtMs: Date.now() - 61_000 },
+  };
+  await send("acme", "two", "old", await seal.seal(old, "two", "old"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(served, 1);
+  close();
+});
+
+Deno.test("an answer with a missing piece is no answer", async () => {
+  const { one, store, close } = await twoReplicas(() => {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        for (const text of ["one", "two", "three"]) controller.enqueue(new TextEncoder().encode(text));
+        controller.close();
+      },
+    });
+    return Promise.resolve(new Response(body));
+  });
+  const { send } = store;
+  let toOne = 0;
+  store.send = (tenant, receiver, exchange, sealed) =>
+    receiver === "one" && ++toOne === 4 ? Promise.resolve(0) : send(tenant, receiver, exchange, sealed);
+  const response = await one.send("two", "fs", post());
+  await assert.rejects(response.text(), { kind: "unknown", code: "relay_failed" });
+  assert.equal(one.open, 0);
+  close();
+});
+
+Deno.test("a request that is taken back at once never overtakes itself", async () => {
+  const { one, two, store, close } = await twoReplicas(() =>
+    Promise.resolve(new Response(new ReadableStream()))
+  );
+  const { send } = store;
+  let isFirst = true;
+  store.send = async (...row) => {
+    if (isFirst) {
+      isFirst = false;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return await send(...row);
+  };
+  const agent = new AbortController();
+  const sending = one.send("two", "fs", post({ method: "GET", signal: agent.signal }));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  agent.abort();
+  await assert.rejects(sending, { code: "cancelled" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(two.open, 0);
+  close();
+});
+
+Deno.test("a request that could not be taken back is cancelled at its owner", async () => {
+  const { one, two, store, close } = await twoReplicas(() =>
+    Promise.resolve(new Response(new ReadableStream()))
+  );
+  const { send } = store;
+  // The owner takes it, but its answers do not come.
+  store.send = (tenant, receiver, exchange, sealed) =>
+    receiver === "one" ? Promise.resolve(0) : send(tenant, receiver, exchange, sealed);
+  store.withdraw = () => Promise.reject(new Error("no database"));
+  await assert.rejects(one.send("two", "fs", post({ method: "GET" })), { code: "relay_failed" });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(two.open, 0);
+  close();
 });

@@ -31,7 +31,9 @@ const ALLOWED = new Set([
     "content-type",
     "host",
   ],
-  ...["mcp-protocol-version", "mcp-session-id", "traceparent", "tracestate", "baggage", "user-agent"],
+  // The method is named by the gateway itself, out of the body.
+  ...["mcp-protocol-version", "mcp-session-id", "mcp-method", "traceparent", "tracestate", "baggage"],
+  "user-agent",
 ]);
 
 Deno.test("credentials stay on their own side, and requests go only where the configuration says", async (t) => {

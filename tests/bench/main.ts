@@ -1,11 +1,23 @@
 /**
- * `deno task bench`: what a call costs and how long it takes, in about five minutes. `--markdown` also writes the tables
- * into `docs/reference/performance.md`; `--seconds=N` changes how long each rate runs.
+ * `deno task bench`: what a call costs and how long it takes, and how fast the record is written and verified, in about
+ * seven minutes. `--markdown` also writes the tables into `docs/reference/performance.md`; `--seconds=N` changes how long
+ * each rate runs; `--only=audit` and `--only=calls` leave the other part out.
  */
+import { loadavg } from "node:os";
+import { measureRecord } from "./audit_record.ts";
 import { type CostLine, measureDecision, measureParts } from "./decision_cost.ts";
 import { type LoadRow, measureGateway, measureProxy, startProgram } from "./gateway_load.ts";
 import { type ListCost, measureLists } from "./list_cost.ts";
-import { costTable, listTable, loadTable, surroundings, writePage } from "./report.ts";
+import {
+  costTable,
+  listTable,
+  loadTable,
+  recordSurroundings,
+  recordTable,
+  surroundings,
+  writePage,
+  writeRecord,
+} from "./report.ts";
 
 const RATES = [500, 1_000, 2_000];
 const DEFAULT_SECONDS = 12;
@@ -13,6 +25,20 @@ const COST = { rounds: 7, callsPerRound: 4_000 };
 const LISTED_TOOLS = [1_000, 10_000];
 
 async function main(): Promise<void> {
+  const only = Deno.args.find((text) => text.startsWith("--only="))?.slice(7);
+  if (only !== "calls") await auditRecord();
+  if (only !== "audit") await calls();
+}
+
+async function auditRecord(): Promise<void> {
+  const [loadBefore = 0] = loadavg();
+  const figures = recordTable(await measureRecord());
+  const page = `${recordSurroundings(loadBefore)}\n\n${figures}`;
+  console.log(`${page}\n`);
+  if (Deno.args.includes("--markdown")) await writeRecord(page);
+}
+
+async function calls(): Promise<void> {
   const seconds = Number(
     Deno.args.find((text) => text.startsWith("--seconds="))?.slice(10) ?? DEFAULT_SECONDS,
   );

@@ -42,6 +42,11 @@ Deno.test("help and version are there, and a wrong command line ends with 2 and 
     ],
     [["operator", "create", "alice", "--all-tenants"], /Expected --role auditor, viewer, operator or admin/],
     [["tenant", "set", "acme"], /Expected at least one of --description TEXT, --no-description/],
+    [["tenant", "set", "acme", "--retention-days", "3", "--no-retention"], /or --no-retention, found both/],
+    [
+      ["audit", "erase", "--tenant", "acme"],
+      /Expected exactly one of --agent NAME, --user NAME or --event ID/,
+    ],
     [["tenant", "show"], /Expected <name>/],
     [["serve", "extra"], /Expected no arguments, found "extra"/],
   ];

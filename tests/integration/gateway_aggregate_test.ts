@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { JsonObject } from "../../core/json.ts";
 import { startServer, type TestServer } from "../../mcp/front_fixture.ts";
 import { Agent, resultOf } from "../agent.ts";
+import { SUBSCRIPTION_META } from "../../mcp/links/modern_meta.ts";
 import { freePort, startGateway } from "../gateway_process.ts";
 import { messagesOf, ModernAgent } from "../modern_agent.ts";
 import { events } from "./gateways.ts";
@@ -104,4 +105,74 @@ Deno.test("/mcp has all upstreams of the caller's tenant, page by page, and show
     assert.deepEqual(await pages(modern), [["a__two", "b__four"], ["a__three"]]);
     await response.body?.cancel().catch(() => {});
   });
+});
+
+Deno.test("no refusal at /mcp, nor one of the modern era, tells a hidden upstream from a missing one", async () => {
+  await using server = pagedServer(["one"]);
+  const loud = { url: server.url, refusals: "tool_result" };
+  await using gateway = await startGateway({
+    config: {
+      pipeline: [{ check: "capability" }],
+      upstreams: { mine: loud, others: { ...loud, tenants: ["acme"] }, unscoped: loud },
+    },
+  });
+  const mint = async (tenant: string, upstreams: readonly string[]) => {
+    const grants = { upstreams, tools: ["one", "no*"], ttl_seconds: 600 };
+    return (await gateway.mint({ tenant, agent: "a", ...grants })).token;
+  };
+  assert.equal((await gateway.api("POST", "/api/v1/tenants", { name: "acme" })).status, 201);
+  // Who may use them makes the gateway know what they speak.
+  const acme = await mint("acme", ["*"]);
+  for (const name of ["others", "unscoped"]) {
+    await new ModernAgent(`${gateway.url}/mcp/${name}`, acme).request("tools/list");
+  }
+  const token = await mint("default", ["mine"]);
+  const legacy = await Agent.connect(gateway.url, undefined, token);
+  const modern = new ModernAgent(`${gateway.url}/mcp`, token);
+  const seen = async (answer: ReturnType<ModernAgent["call"]>) => {
+    const { status, text } = await answer;
+    return [status, text.replace(/"decision_id":"[^"]*"/, "").replace(/"id":\d+/, "")];
+  };
+  for (const tool of ["one", "two", "none"]) {
+    for (const name of ["others", "unscoped"]) {
+      for (const agent of [legacy, modern]) {
+        assert.deepEqual(
+          await seen(agent.call(`${name}__${tool}`)),
+          await seen(agent.call(`missing__${tool}`)),
+          `${name} ${tool}`,
+        );
+      }
+      const alone = (upstream: string) =>
+        seen(new ModernAgent(`${gateway.url}/mcp/${upstream}`, token).call(tool));
+      assert.deepEqual(await alone(name), await alone("missing"), `${name} ${tool}`);
+    }
+    if (tool === "one") continue;
+    for (const agent of [legacy, modern]) {
+      assert.deepEqual(
+        await seen(agent.call(`mine__${tool}`)),
+        await seen(agent.call(`missing__${tool}`)),
+        tool,
+      );
+    }
+  }
+});
+
+Deno.test("what cannot be an upstream's name enters no event, from wherever it comes", async () => {
+  await using server = pagedServer(["one"]);
+  await using gateway = await startGateway({
+    config: { pipeline: [{ check: "capability" }], upstreams: { mine: { url: server.url } } },
+  });
+  const grants = { upstreams: ["*"], tools: ["*"], resources: ["*"], ttl_seconds: 600 };
+  const { token } = await gateway.mint({ tenant: "default", agent: "a", ...grants });
+  const modern = new ModernAgent(`${gateway.url}/mcp`, token);
+  const odd = "We ird*";
+  const resourceSubscriptions = [`intentgate://${odd}/a`, "intentgate://*/a", "intentgate://Mine/a"];
+  const response = await modern.open("subscriptions/listen", { notifications: { resourceSubscriptions } });
+  const acknowledged = await messagesOf(response)();
+  assert.deepEqual(acknowledged?.params, { notifications: {}, _meta: { [SUBSCRIPTION_META]: 1 } });
+  await response.body?.cancel().catch(() => {});
+  await modern.call(`${odd}__a`);
+  const names = (await events(gateway, "default")).map(({ api }) => api?.service?.name)
+    .filter((name) => name !== undefined);
+  assert.ok(names.every((name) => /^[a-z0-9_-]+$/.test(String(name))), JSON.stringify(names));
 });

@@ -93,6 +93,16 @@ test("arguments are kept only where a tenant wants it, fit their digest, and are
     metadata.event_code === "audit.erased"
   );
   assert.deepEqual([erased.unmapped.operator.id, erased.entity.data.request], ["bob", id]);
+  if (fixture.kind === "embedded") return; // nobody else can open it
+  const { sql } = await fixture.owner();
+  await sql`INSERT INTO audit_salts (chain, seq, salt) VALUES ('acme', ${kept.seq}, ${new Uint8Array(32)})`;
+  await sql`INSERT INTO audit_values VALUES ('acme', ${kept.seq}, 'arguments', ${value.value})`;
+  const forged = await (await gateway.api("GET", path)).json();
+  assert.equal(
+    forged.values[0].matches,
+    false,
+    "a salt that was put back other than it was confirms nothing",
+  );
 });
 
 test("what operators type stands beside the event, is shown with it, and can be erased", async (fixture) => {

@@ -62,6 +62,7 @@ testPostgres("two operators prune, and everybody can check what is left and what
     assert.equal((await bob("audit", "confirm", JSON.parse(asked.out).id)).code, 0);
     await Deno.remove(`${folder}/all.tar`);
     await isWhole(gateway, alice, folder, key, 512);
+    await erases(alice, bob);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -83,6 +84,19 @@ async function onlyTogether(gateway: GatewayProcess, fixture: DatabaseFixture, a
   const done = await bob("audit", "confirm", id);
   assert.equal(done.code, 0, done.out);
   assert.match((await bob("audit", "confirm", id)).out, /No action with this id waits/);
+}
+
+async function erases(alice: Run, bob: Run): Promise<void> {
+  assert.match(
+    (await alice("audit", "values", "600", "--tenant", "acme")).out,
+    /Nothing is kept beside event 600/,
+  );
+  const terms = ["--agent", "invoice-bot", "--to", "2100-01-01"];
+  const asked = await alice("audit", "erase", "--tenant", "acme", ...terms);
+  const id = /audit confirm (\S+)/.exec(asked.out)?.[1] ?? assert.fail(asked.out);
+  assert.match((await bob("audit", "pending")).out, /events of agent "invoice-bot" of "acme" to 2100-01-01/);
+  assert.match((await bob("audit", "confirm", id)).out, /0 values and 0 salts went/);
+  assert.equal((await alice("audit", "verify", "--tenant", "acme")).code, 0);
 }
 
 async function isWhole(gateway: GatewayProcess, run: Run, folder: string, key: string, to: number) {

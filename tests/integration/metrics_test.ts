@@ -73,7 +73,7 @@ Deno.test("docs/reference/logs.md lists messages that are written", async () => 
     );
   assert.ok(listed.length >= 12, `${listed.length} messages`);
   let sources = "";
-  for (const folder of ["commands", "telemetry"]) {
+  for (const folder of ["checks", "commands", "telemetry"]) {
     for await (const { name } of Deno.readDir(new URL(`../../${folder}`, import.meta.url))) {
       if (!/^\w+(?<!_test)\.ts$/.test(name)) continue;
       sources += await Deno.readTextFile(new URL(`../../${folder}/${name}`, import.meta.url));

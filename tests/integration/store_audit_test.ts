@@ -87,6 +87,24 @@ test("append() refuses an unknown chain and an unknown condition, and keeps noth
   assert.deepEqual(await verify(database, "default"), []);
 });
 
+test("append() refuses texts that no event has, whatever stands beside them, and keeps nothing", async (fixture) => {
+  const database = await fixture.migrated();
+  const events = createAuditEvents(database);
+  const [good, other] = [entry("default", "1"), entry("default", "2")];
+  const raw = (canonical: string): AuditEntry => ({ ...good, canonical });
+  const batches: readonly (readonly AuditEntry[])[] = [
+    ...["-", "\n", "{}\n{}", "{}\n-", "-\n"].flatMap((text) => [[raw(text)], [raw(text), other]]),
+    [raw("{}\n{}"), raw("")],
+    [raw(""), raw("{}\n{}"), other],
+    [{ ...good, chain: "default\ndefault" }],
+    [{ ...good, chain: "-" }],
+    [{ ...good, eventId: "a\nb" }],
+    [{ ...good, eventId: "-" }],
+  ];
+  for (const batch of batches) await assert.rejects(events.append(batch), JSON.stringify(batch));
+  assert.deepEqual(await verify(database, "default"), []);
+});
+
 test("append() from four connections leaves whole chains", async (fixture) => {
   const database = await fixture.migrated();
   const others = fixture.kind === "postgres"
