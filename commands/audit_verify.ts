@@ -18,6 +18,7 @@ import { command, type ExitCode, type Terminal, UsageError } from "./command.ts"
 
 /** The gateway gives itself 60 seconds for a step of which it tells nothing on the way. */
 const SILENCE_TIMEOUT_MS = 75_000;
+const PROGRESS_PARTS = 20;
 
 export const auditVerify = command({
   name: "audit verify",
@@ -80,15 +81,8 @@ async function verifyInSteps(
 ): Promise<JsonObject> {
   let { since } = asked;
   for (let reached = 0, events = 0;;) {
-    const report = await client.watch(
-      "/audit/verify",
-      { ...asked, since },
-      SILENCE_TIMEOUT_MS,
-      (progress) => {
-        if (typeof progress.last !== "number" || progress.last === 0) return;
-        terminal.complain(`Recomputed up to event ${progress.seq} of ${progress.last}`);
-      },
-    );
+    const query = { ...asked, since };
+    const report = await client.watch("/audit/verify", query, SILENCE_TIMEOUT_MS, progressTo(terminal));
     const to = isJsonObject(report.verified_to) ? report.verified_to : {};
     if (report.verdict !== "unproven" || typeof to.size !== "number" || to.size <= reached) {
       return { ...report, events: events + Number(report.events ?? 0) };
@@ -97,6 +91,16 @@ async function verifyInSteps(
     events += to.size - Number(report.first) + 1;
     terminal.complain(`Verified up to event ${reached} of ${report.last}, going on`);
   }
+}
+
+/** Tells of progress, a line for every part of the record: neither a log nor a person needs one a second. */
+function progressTo(terminal: Terminal): (progress: JsonObject) => void {
+  let told = 0;
+  return ({ seq, last }) => {
+    if (typeof seq !== "number" || typeof last !== "number" || seq - told < last / PROGRESS_PARTS) return;
+    told = seq;
+    if (last > 0) terminal.complain(`Recomputed up to event ${seq} of ${last}`);
+  };
 }
 
 /** What the keys and the checkpoints of the person at the terminal say about a record that the gateway calls verified. */

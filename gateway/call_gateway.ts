@@ -10,6 +10,7 @@ import {
 } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { principalOf } from "../core/principal.ts";
+import { UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
 import { toolFact } from "../core/tool_fact.ts";
 import type { SchemaAnswer } from "../core/tool_checks.ts";
 import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer } from "../mcp/port.ts";
@@ -137,15 +138,15 @@ class Gateway {
     const result = await runStages(snapshot.stages.slice(0, 1), call, EMPTY_RUN, this.#runOptions);
     if (result.kind === "ended") {
       const principal = this.#options.verifiedPrincipal(call);
-      if (principal !== undefined) {
-        return await this.#refuse(call, result.decision, principal, snapshot, undefined);
-      }
-      return this.#refuseUnverified(call, result.decision);
+      if (principal === undefined) return this.#refuseUnverified(call, result.decision);
+      const decision = isForeign(call, snapshot, principal) && !isUnauthenticated(result.decision)
+        ? notAvailable({ ...EMPTY_RUN, trail: result.decision.trail }, "unknown_upstream")
+        : result.decision;
+      return await this.#refuse(call, decision, principal, snapshot, undefined);
     }
     const principal = principalOf(result.run.facts);
     if (principal === undefined) return fault(call, "check_failed", "No check established the principal");
-    const isForAll = call.upstream === ALL_UPSTREAMS && call.name === "";
-    if (!isForAll && !mayUseUpstream(snapshot, call.upstream, principal.tenant)) {
+    if (isForeign(call, snapshot, principal)) {
       const decision = notAvailable(result.run, "unknown_upstream");
       return await this.#refuse(call, decision, principal, snapshot, undefined);
     }
@@ -380,6 +381,16 @@ function admissionOf(principal: Principal): Admission {
 }
 
 /** The stages that passed the call: those that skipped it, refused it or never saw it have nothing to settle. */
+/** Whether the upstream is none of the tenant's: whatever is wrong with the call besides must not tell that it exists. */
+function isForeign({ upstream, name }: ToolCall, snapshot: Snapshot, { tenant }: Principal): boolean {
+  const isForAll = upstream === ALL_UPSTREAMS && name === "";
+  return !isForAll && !mayUseUpstream(snapshot, upstream, tenant);
+}
+
+function isUnauthenticated({ code = "" }: Decision): boolean {
+  return UNAUTHENTICATED_CODES.has(code);
+}
+
 function passedStages(snapshot: Snapshot, { trail }: Decision): readonly Stage[] {
   return snapshot.stages.filter((stage) =>
     trail.some((entry) => entry.check === stage.name && entry.verdict === "pass")

@@ -35,12 +35,13 @@ function sessionPath(
 ): CallPath {
   let session: Session | undefined;
   const { upstream } = arrival;
+  const isForAll = arrival.aggregate !== undefined;
   const ended = Promise.withResolvers<ForwardEnding>();
   return {
     accepts: (admission) => (session = claim.accept(admission)) !== undefined,
     refusal: (id) => claim.refusal(id),
     // A session of all upstreams names none: what is covered and refused may be seen there, what is not available not.
-    knowsUpstream: ({ code }) => claim.knowsUpstream || (session !== undefined && code !== NOT_AVAILABLE),
+    knowsUpstream: ({ code }) => claim.knowsUpstream || (isForAll && code !== NOT_AVAILABLE),
     send: (upstream) => {
       if (session === undefined) throw new TypeError("A call is sent before its session was accepted");
       const decideAgain = (inputResponses: JsonObject) =>

@@ -70,7 +70,8 @@ function modernPath(
       return true;
     },
     refusal: (id) => sessionNotFound(id),
-    knowsUpstream: ({ code }) => admission !== undefined && code !== NOT_AVAILABLE,
+    // No session names the upstream: what is covered and refused may be seen, what is not available not.
+    knowsUpstream: ({ code }) => code !== NOT_AVAILABLE,
     objection,
     ...(typeof state === "object" ? { conditions: [usedOnce(state)] } : {}),
     refused: refusalOfEra,

@@ -45,6 +45,7 @@ Deno.test("tenant A gets nothing through tenant B's upstream, with whatever it k
         shared: { url: upstream.url },
         theirs: { url: upstream.url, tenants: ["globex"] },
         theirs_modern: { url: modern.url, tenants: ["globex"], client_requests: ["elicitation"] },
+        theirs_told: { url: modern.url, tenants: ["globex"], refusals: "tool_result" },
         shared_modern: { url: modern.url, client_requests: ["elicitation"] },
       },
     },
@@ -82,6 +83,28 @@ Deno.test("tenant A gets nothing through tenant B's upstream, with whatever it k
       "ok",
     );
     assert.equal(upstream.effects.length, 3);
+  });
+
+  await t.step("arguments that the token forbids tell nothing of another tenant's upstream", async () => {
+    const name = "test_simple_text";
+    const args = {
+      [name]: {
+        type: "object",
+        properties: { n: { type: "integer", maximum: 1 } },
+        additionalProperties: false,
+      },
+    };
+    const bound = await mint("default", { args });
+    const call = async (upstream: string, token: string) =>
+      await new ModernAgent(`${gateway.url}/mcp/${upstream}`, token).call(name, { n: 2 });
+    // From here on the gateway knows what the upstream speaks, and its way of refusing shows where it may be used.
+    await call("theirs_told", theirs);
+    const own = await call("theirs_told", await mint("globex", { args }));
+    assert.equal(own.message.result?.isError, true, own.text);
+    const [hidden, missing] = [await call("theirs_told", bound), await call("nowhere", bound)];
+    for (const { status, message } of [hidden, missing]) {
+      assert.deepEqual([status, message.error?.data?.code], [200, "not_available"], JSON.stringify(message));
+    }
   });
 
   const own = await Agent.connect(gateway.url, "ours", ours);
@@ -216,7 +239,7 @@ Deno.test("tenant A gets nothing through tenant B's upstream, with whatever it k
       return decided.filter((event: any) => event.unmapped.decision === "block").length;
     };
     assert.ok(await count("default") > 10);
-    assert.equal(await count("globex"), 0);
+    assert.equal(await count("globex"), 1, "its own refused call");
   });
   await upstream.close();
   await modern.stop();

@@ -14,9 +14,12 @@ const END_RECORD = "<!-- end of record figures -->";
 
 /** When and where the record was measured; `loadBefore`: the load average before anything of it ran. */
 export function recordSurroundings(loadBefore: number): string {
-  return `${machine()}\n- load average ${loadBefore.toFixed(1)} before it began: ${
-    loadBefore < 1 ? "the machine was at rest" : "others worked on the machine at the same time"
-  }`;
+  const [load = 0] = loadavg();
+  const others = loadBefore < 1
+    ? "the machine was at rest before"
+    : "others worked on the machine at the same time";
+  const loads = `load average ${loadBefore.toFixed(1)} before, ${load.toFixed(1)} at the end`;
+  return `${machine()}\n- ${loads}, of which about 2 are its own: ${others}`;
 }
 
 /** Appending, waiting and verifying. */
