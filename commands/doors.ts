@@ -24,6 +24,7 @@ import { type Undo, withinMs } from "./undo.ts";
 import type { ResolvedUpstreams } from "./upstreams.ts";
 
 const MAX_SHOWN_SWITCHES = 100;
+const CLOSE_LINKS_MS = 8_000;
 
 /** Everything behind the listeners. */
 export interface Parts {
@@ -116,7 +117,8 @@ async function openFront(parts: Parts, address: ListenAddress): Promise<McpFront
     upstreams: parts.upstreams.configs,
   });
   const reached = await reachUpstreams({ ...parts, replicaId: audit.source.replicaId });
-  parts.undo.add(() => reached.close());
+  // A link that is being opened may take longer than anybody waits for the end.
+  parts.undo.add(() => withinMs(CLOSE_LINKS_MS, reached.close()));
   const front = await buildMcpFront({ ...parts, parts: gateway, address, pins, reached });
   reached.onToolsChanged((upstream) => front.catalogue.reread(upstream));
   return front;

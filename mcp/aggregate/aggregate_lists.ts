@@ -19,6 +19,8 @@ const LISTS: Readonly<Record<string, readonly [string, "name" | "uri" | "uriTemp
 };
 /** Upstreams that are asked at once. */
 const MAX_ASKED = 8;
+/** Longest time for one upstream's page, milliseconds. */
+const MAX_LIST_MS = 10_000;
 const MAX_CURSOR_LENGTH = 256 * 1024;
 /** Longest cursor of one upstream: with a longer one its list ends, so that those of the others go on. */
 const MAX_OWN_CURSOR_LENGTH = 2_048;
@@ -106,7 +108,7 @@ async function partOf(
   // An upstream that is busy, or known to be down, is left out like one that does not answer.
   if (parts.loads.enter(upstream.name, admitted.tenant) !== undefined) return NOTHING;
   try {
-    const exchange = await ask(upstream, arrival, message);
+    const exchange = await ask(inTime(upstream), arrival, message);
     const answer = await collectAnswer(exchange, message.id, upstream.max_response_bytes);
     const filtered = reread(await listFilter(parts, arrival, admitted, message.id)(answer));
     const items = itemTexts(filtered, member).map((item) => shownItem(item, named, upstream.name));
@@ -120,6 +122,11 @@ async function partOf(
   } finally {
     parts.loads.leave(upstream.name, admitted.tenant);
   }
+}
+
+/** One silent upstream must not keep the lists of all others back. */
+function inTime(upstream: ResolvedUpstream): ResolvedUpstream {
+  return { ...upstream, timeout_ms: Math.min(upstream.timeout_ms, MAX_LIST_MS) };
 }
 
 function reread(text: string): Answer {
