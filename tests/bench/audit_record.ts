@@ -48,6 +48,13 @@ export async function measureRecord(): Promise<RecordFigures> {
     return { urls, owner, place: { logId, databasePid: cluster.pid() } };
   };
   try {
+    const many = await prepare();
+    const whole = { superuserUrl: many.urls.superuserUrl, owner: many.owner, logId: many.place.logId };
+    const chain = await makeWholeChain({ ...whole, events: VERIFIED_EVENTS });
+    const { report, ...verify } = await measureVerify(many.place, await open(many.urls.databaseUrl), chain);
+    if (report.verdict !== "verified") {
+      throw new Error(`Expected a whole chain, got ${JSON.stringify(report)}`);
+    }
     const { urls, place } = await prepare();
     const writers: Database[] = [];
     for (let number = 0; number < WRITERS; number++) writers.push(await open(urls.databaseUrl));
@@ -61,13 +68,6 @@ export async function measureRecord(): Promise<RecordFigures> {
     }
     const plan = { writers, callsPerWriter: CALLS_PER_WRITER, underWay: UNDER_WAY, firstCall };
     const appends = await measureAppends(place, plan);
-    const many = await prepare();
-    const whole = { superuserUrl: many.urls.superuserUrl, owner: many.owner, logId: many.place.logId };
-    const chain = await makeWholeChain({ ...whole, events: VERIFIED_EVENTS });
-    const { report, ...verify } = await measureVerify(many.place, await open(many.urls.databaseUrl), chain);
-    if (report.verdict !== "verified") {
-      throw new Error(`Expected a whole chain, got ${JSON.stringify(report)}`);
-    }
     return { writers: WRITERS, appends, waits, verify };
   } finally {
     for (const database of opened) await database.close();
