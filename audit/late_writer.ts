@@ -67,7 +67,7 @@ export class LateWriter {
   async write(line: LateLine): Promise<boolean> {
     return await new Promise((resolve) => {
       this.#waiting.push({ line, resolve });
-      this.#writing ??= this.#writeAll().finally(() => void (this.#writing = undefined));
+      this.#writing ??= this.#writeAll();
     });
   }
 
@@ -92,6 +92,7 @@ export class LateWriter {
       const isDurable = await this.#writeBatch(batch.map(({ line }) => line));
       for (const { resolve } of batch) resolve(isDurable);
     }
+    this.#writing = undefined; // in the same step as the last look: who comes later begins anew
   }
 
   async #writeBatch(lines: readonly LateLine[]): Promise<boolean> {

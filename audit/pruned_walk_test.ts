@@ -3,8 +3,9 @@ import { LOG_ID } from "./export/export_fixture.ts";
 import { PRUNE_SEQ, type PruneCheat, PRUNED_TO, prunedTexts, REQUEST_SEQ } from "./export/pruned_fixture.ts";
 import { genesisHash, hex } from "./digest.ts";
 import { readerOf, verify } from "./verify_fixture.ts";
-import { checkpointOf, type Image, imageOf } from "./verify_fixture.ts";
-import { verifyChain } from "./verify.ts";
+import { formatVerifierKey, parseVerifierKey } from "./signed_note.ts";
+import { checkpointOf, type Image, imageOf, KEY, ORIGIN } from "./verify_fixture.ts";
+import { type ChainReader, verifyChain } from "./verify.ts";
 import type { FullTile } from "./tiles.ts";
 
 const TEXTS = prunedTexts();
@@ -15,6 +16,22 @@ const HONEST = imageOf(TEXTS, TEXTS.length);
 async function prunedImage(texts = TEXTS, pruned = PRUNED): Promise<Image> {
   const image = texts === TEXTS ? await HONEST : await imageOf(texts, texts.length);
   return { ...image, rows: image.rows.slice(pruned.to), pruned };
+}
+
+/** The database before and, from so many reads of events on, after. */
+function prunedMeanwhile(before: Image, after: Image, reads: number): ChainReader {
+  let left = reads;
+  const now = () => readerOf(left > 0 ? before : after);
+  return {
+    ...readerOf(after),
+    read: (chain, afterSeq, limit) => {
+      const reader = now();
+      left--;
+      return reader.read(chain, afterSeq, limit);
+    },
+    pruned: (chain) => now().pruned(chain),
+    strandedSalt: (chain, to) => now().strandedSalt(chain, to),
+  };
 }
 
 Deno.test("verifyChain() verifies a chain whose beginning two operators have pruned, and says how far", async () => {
@@ -58,6 +75,24 @@ Deno.test("verifyChain() verifies while bodies are still going, from whichever e
       left.some(({ seq }) => seq === 101) ? "verified" : "broken",
       JSON.stringify(report),
     );
+  }
+});
+
+Deno.test("verifyChain() accuses nobody when the bodies go while it walks, unless more go than two wanted", async () => {
+  const honest = await HONEST;
+  const pruned = await prunedImage();
+  const more = { ...pruned, rows: pruned.rows.slice(1) };
+  for (const [after, verdict] of [[pruned, "verified"], [more, "broken"]] as const) {
+    for (const reads of [0, 1, 2, 4]) {
+      const report = await verifyChain(prunedMeanwhile(honest, after, reads), {
+        ...{ chain: "acme", logId: LOG_ID, origin: ORIGIN, nowMs: () => 0 },
+        ...{
+          keys: [parseVerifierKey(formatVerifierKey(ORIGIN, KEY))],
+          pace: { pageEvents: 100, pauseMs: 0 },
+        },
+      });
+      assert.equal(report.verdict, verdict, `after ${reads} reads: ${JSON.stringify(report)}`);
+    }
   }
 });
 

@@ -86,9 +86,19 @@ type Point = Pick<Checkpoint, "size" | "root">;
 
 const NO_TAIL = { events: 0, ageSeconds: 0 } as const;
 
+/** Prunes that one verification may meet: nobody honest makes more of them while it runs. */
+const MAX_PRUNES = 3;
+
 /** Verifies the chain as of its head when the verification begins. */
 export async function verifyChain(reader: ChainReader, order: VerifyOrder): Promise<VerifyReport> {
-  return await new Verification(reader, order).run();
+  for (let prunes = 0;; prunes++) {
+    const before = await reader.pruned(order.chain);
+    const report = await new Verification(reader, order).run();
+    if (report.verdict !== "broken" || prunes === MAX_PRUNES) return report;
+    // Bodies that went while it walked are judged from the beginning, by the prune that accounts for them.
+    const after = await reader.pruned(order.chain);
+    if (after?.eventSeq === before?.eventSeq) return report;
+  }
 }
 
 class Verification {

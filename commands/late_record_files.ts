@@ -42,8 +42,12 @@ class Files implements LateFiles {
       if (!NAME.test(name) || this.#held.has(name)) continue;
       const file = await openOwn(`${this.#folder}/${name}`);
       if (file === undefined || !await tryLock(file)) continue;
+      const { size, mtime, ino } = await file.stat();
+      if ((await statOf(`${this.#folder}/${name}`))?.ino !== ino) {
+        file.close(); // its owner lives: it replaced or removed the file before we had the lock
+        continue;
+      }
       this.#held.set(name, file);
-      const { size, mtime } = await file.stat();
       adopted.push({ name, bytes: size, modified: mtime?.getTime() ?? 0 });
     }
     return adopted.sort((left, right) => left.modified - right.modified || (left.name < right.name ? -1 : 1));
@@ -95,6 +99,15 @@ async function append(file: Deno.FsFile, text: string): Promise<void> {
   const bytes = new TextEncoder().encode(text);
   for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
   await file.syncData();
+}
+
+async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    ignoreMissing(error);
+    return undefined;
+  }
 }
 
 /** Opens a file that stands there itself and that nobody else may read or write; `undefined` when it is gone. */

@@ -85,6 +85,28 @@ Deno.test("adopt() takes the files of processes that have ended, oldest first, a
   });
 });
 
+Deno.test("adopt() takes no file that a living process replaces while its lock is waited for", async () => {
+  await inFolder(async (folder) => {
+    const [alive, starting] = [await openLateRecordFiles(folder), await openLateRecordFiles(folder)];
+    await alive.replace("alive.gaps", "1\n");
+    const { open } = Deno;
+    try {
+      Deno.open = async (path, options) => {
+        const file = await open(path, options);
+        Deno.open = open;
+        // As it looks to a Deno that can only wait for a lock: the file is opened, then another one is in its place.
+        await alive.replace("alive.gaps", "2\n");
+        return file;
+      };
+      assert.deepEqual(await starting.adopt(), []);
+    } finally {
+      Deno.open = open;
+    }
+    assert.equal(await textOf(alive.read("alive.gaps")), "2\n");
+    for (const files of [alive, starting]) files.close();
+  });
+});
+
 Deno.test("a folder or file that others may use, and a link, are refused by name and mode", async () => {
   await inFolder(async (folder) => {
     const files = await openLateRecordFiles(folder);

@@ -108,6 +108,10 @@ BEGIN
       UPDATE call_counters c SET used = c.used - 1
       WHERE c.chain = event_chain AND c.block_id = condition ->> 'block_id' AND c.used > 0;
       RETURN 'held';
+    WHEN 'not_recorded' THEN
+      -- No event with this id is in any chain yet, see 0007_late_records.sql.
+      PERFORM 1 FROM audit_events e WHERE e.event_id = condition ->> 'event_id';
+      RETURN CASE WHEN FOUND THEN 'conflict' ELSE 'held' END;
     ELSE
       RAISE EXCEPTION 'Unknown append condition "%"', coalesce(condition ->> 'kind', 'null')
         USING ERRCODE = 'invalid_parameter_value';
