@@ -65,6 +65,7 @@ class Signing implements LogSigning {
   }
 
   async signNow(chain: string): Promise<SignResult> {
+    await this.#running.get(chain)?.catch(() => {}); // it may have begun before the newest events; told to who began it
     return (await this.#signOnce(chain)).result;
   }
 

@@ -28,6 +28,10 @@ class Files implements LateFiles {
     const path = `${this.#folder}/${name}`;
     const file = await Deno.open(path, { write: true, createNew: true, mode: FILE_MODE });
     if (!await tryLock(file)) throw unusable(path, "another process has locked it");
+    if (!await standsAt(path, file)) {
+      file.close(); // a process that was just starting took the empty file, and removed it
+      throw unusable(path, "another process has removed it");
+    }
     this.#held.set(name, file);
     await syncFolder(this.#folder);
     return {
@@ -42,12 +46,12 @@ class Files implements LateFiles {
       if (!NAME.test(name) || this.#held.has(name)) continue;
       const file = await openOwn(`${this.#folder}/${name}`);
       if (file === undefined || !await tryLock(file)) continue;
-      const { size, mtime, ino } = await file.stat();
-      if ((await statOf(`${this.#folder}/${name}`))?.ino !== ino) {
+      if (!await standsAt(`${this.#folder}/${name}`, file)) {
         file.close(); // its owner lives: it replaced or removed the file before we had the lock
         continue;
       }
       this.#held.set(name, file);
+      const { size, mtime } = await file.stat();
       adopted.push({ name, bytes: size, modified: mtime?.getTime() ?? 0 });
     }
     return adopted.sort((left, right) => left.modified - right.modified || (left.name < right.name ? -1 : 1));
@@ -101,12 +105,14 @@ async function append(file: Deno.FsFile, text: string): Promise<void> {
   await file.syncData();
 }
 
-async function statOf(path: string): Promise<Deno.FileInfo | undefined> {
+/** Whether an open file still has its name: who waited for a lock may have got that of a file which is gone. */
+async function standsAt(path: string, file: Deno.FsFile): Promise<boolean> {
   try {
-    return await Deno.lstat(path);
+    const [{ ino, dev }, there] = [await file.stat(), await Deno.lstat(path)];
+    return there.ino === ino && there.dev === dev;
   } catch (error) {
-    ignoreMissing(error);
-    return undefined;
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

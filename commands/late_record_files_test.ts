@@ -85,24 +85,36 @@ Deno.test("adopt() takes the files of processes that have ended, oldest first, a
   });
 });
 
-Deno.test("adopt() takes no file that a living process replaces while its lock is waited for", async () => {
+/** Does something between the next opening of a file and its lock: so it comes where a lock can only be waited for. */
+async function betweenOpenAndLock(happens: () => Promise<void>, run: () => Promise<void>): Promise<void> {
+  const { open } = Deno;
+  Deno.open = async (path, options) => {
+    Deno.open = open;
+    const file = await open(path, options);
+    await happens();
+    return file;
+  };
+  try {
+    await run();
+  } finally {
+    Deno.open = open;
+  }
+}
+
+Deno.test("a lock counts only for the file that stands there: not for one that was replaced or removed before", async () => {
   await inFolder(async (folder) => {
     const [alive, starting] = [await openLateRecordFiles(folder), await openLateRecordFiles(folder)];
     await alive.replace("alive.gaps", "1\n");
-    const { open } = Deno;
-    try {
-      Deno.open = async (path, options) => {
-        const file = await open(path, options);
-        Deno.open = open;
-        // As it looks to a Deno that can only wait for a lock: the file is opened, then another one is in its place.
-        await alive.replace("alive.gaps", "2\n");
-        return file;
-      };
-      assert.deepEqual(await starting.adopt(), []);
-    } finally {
-      Deno.open = open;
-    }
+    await betweenOpenAndLock(
+      () => alive.replace("alive.gaps", "2\n"),
+      async () => assert.deepEqual(await starting.adopt(), []),
+    );
     assert.equal(await textOf(alive.read("alive.gaps")), "2\n");
+    await betweenOpenAndLock(
+      () => Deno.remove(`${folder}/alive-1.late`),
+      async () =>
+        await assert.rejects(alive.create("alive-1.late"), unusable(/another process has removed it/)),
+    );
     for (const files of [alive, starting]) files.close();
   });
 });

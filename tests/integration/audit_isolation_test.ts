@@ -4,6 +4,7 @@ import { createAppender } from "../../audit/appender.ts";
 import type { AuditEntry } from "../../core/audit_entry.ts";
 import { createAuditEvents } from "../../store/audit_events.ts";
 import { isRefusedStatement } from "../../store/refused_statement.ts";
+import { sqlOf } from "../../store/transaction.ts";
 import { createDatabaseTests } from "./databases.ts";
 
 const { test } = createDatabaseTests();
@@ -48,6 +49,18 @@ test("poisonous events fail alone: unknown chain, unknown condition, a date beyo
   const rows = await events.read("default", 0, 1_000);
   assert.deepEqual(rows.map(({ canonical }) => canonical), good.map(({ canonical }) => canonical));
   assert.ok(statements < 64, `${statements} statements`);
+});
+
+test("a function or a right that is missing says nothing of the event: it is kept, and not counted as refused", async (fixture) => {
+  const db = await fixture.migrated();
+  await assert.rejects(db.deadline(db.sql`SELECT no_such_function()`), (error) => !isRefusedStatement(error));
+  await assert.rejects(
+    db.transact(async (tx) => {
+      await sqlOf(tx)`SET LOCAL ROLE pg_monitor`;
+      await sqlOf(tx)`SELECT count(*) FROM audit_events`;
+    }),
+    (error) => !isRefusedStatement(error),
+  );
 });
 
 test("a database that is away is no refusal of a statement", async (fixture) => {
