@@ -97,7 +97,11 @@ Deno.test("a modern client that closes its request cancels it; a legacy one says
   await eventually(() => modern.seen.some(({ method }) => method === "tools/call"), "the call");
   leaving.abort();
   await assert.rejects(waiting);
-  await eventually(() => modern.cancelled.some(({ name }) => name === "test_wait"), "the cancellation", 2_000);
+  await eventually(
+    () => modern.cancelled.some(({ name }) => name === "test_wait"),
+    "the cancellation",
+    2_000,
+  );
 
   const inSession = await Agent.connect(gateway.url, "legacy", token);
   const call = inSession.send({ jsonrpc: "2.0", id: 9, method: "tools/call", params: { name: "test_wait" } });
