@@ -1,5 +1,8 @@
 /** W3C Trace Context Level 1, https://www.w3.org/TR/trace-context/: which distributed trace a call belongs to, as its sender says. */
 
+/** Headers of W3C Trace Context and Baggage; on a transport without headers, members of `_meta`. */
+export const TRACE_NAMES: readonly string[] = ["traceparent", "tracestate", "baggage"];
+
 /** What `traceparent` says of whose work the call is part; whether it is sampled is nobody's business here. */
 export interface TraceContext {
   /** 32 lower-case hex digits. */

@@ -121,6 +121,9 @@ function fieldOf(line: string): string {
   return colon === -1 ? line : line.slice(0, colon);
 }
 
+/** Most bytes that may wait for a client that does not read before another event of an endless stream is written. */
+export const MAX_BACKLOG_BYTES = 1024 * 1024;
+
 /** How long a stream may be silent before a comment is sent. */
 const KEEP_ALIVE_MS = 15_000;
 

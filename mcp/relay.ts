@@ -9,7 +9,14 @@ import {
   refuseForeignAnswer,
   WithheldAnswer,
 } from "./answer.ts";
-import { eventText, eventTextWithData, EventWriter, isComment, type StreamEvent } from "./event_stream.ts";
+import {
+  eventText,
+  eventTextWithData,
+  EventWriter,
+  isComment,
+  MAX_BACKLOG_BYTES,
+  type StreamEvent,
+} from "./event_stream.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
 import type { OpenStreams, StreamControl } from "./open_streams.ts";
 import { jsonText, type MessageId, sessionNotFound } from "./refusals.ts";
@@ -157,9 +164,6 @@ export interface StreamPlan {
   readonly namesChanged?: readonly string[];
   onEnd(): void;
 }
-
-/** Most bytes that may wait for a client that does not read before another event is written. */
-const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /** Relays the stream that a GET opened until either side ends it. */
 export function relayStream(exchange: Exchange, plan: StreamPlan): Response {

@@ -1,6 +1,7 @@
 /** HTTP towards a tool server: what may be sent, what may come back, and how it can fail. */
 import type { UpstreamConfig } from "../core/config.ts";
 import type { EndingKind } from "../core/call.ts";
+import { TRACE_NAMES } from "../core/trace_context.ts";
 import { type ChunkReader, readChunks } from "./chunk_reader.ts";
 import type { Caller, ServeLinked } from "./linked_request.ts";
 import { servedInTime } from "./served_in_time.ts";
@@ -80,7 +81,6 @@ export interface ExchangeClock {
 const NOBODY_THERE: readonly string[] = ["connect_failed", "cannot_start"];
 
 /** Trace context only; everything else an agent sends stays here. */
-const FORWARDED_HEADERS = ["traceparent", "tracestate", "baggage"];
 const MAX_FORWARDED_HEADER = 8192;
 const MAX_SESSION_ID = 1024;
 const SMALL_ANSWER = 64 * 1024;
@@ -360,7 +360,7 @@ function fetchFailure(error: unknown, deadline: Deadline): UpstreamFailure {
 
 function upstreamHeaders(upstream: Endpoint, request: UpstreamRequest): Headers {
   const headers = new Headers({ "accept-encoding": "identity", "user-agent": "intentgate" });
-  const forwarded = request.method === "GET" ? [...FORWARDED_HEADERS, "last-event-id"] : FORWARDED_HEADERS;
+  const forwarded = request.method === "GET" ? [...TRACE_NAMES, "last-event-id"] : TRACE_NAMES;
   for (const name of forwarded) {
     const value = request.agentHeaders?.get(name) ?? "";
     if (value !== "" && value.length <= MAX_FORWARDED_HEADER) headers.set(name, value);

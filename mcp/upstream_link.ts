@@ -101,6 +101,12 @@ export class ServerRequestError extends Error {
   constructor(readonly code: number, message: string, readonly data?: JsonValue) {
     super(message);
   }
+
+  /** As the error of a message. */
+  get rpcError(): RpcError {
+    const { code, message, data } = this;
+    return { code, message, ...(data === undefined ? {} : { data }) };
+  }
 }
 
 /** Which notifications that belong to no request are wanted; the members of `subscriptions/listen`. */

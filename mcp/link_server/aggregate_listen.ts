@@ -3,14 +3,13 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.t
 import { readShownUri, shownUri } from "../aggregate/aggregate_names.ts";
 import type { LinkedRequest } from "../linked_request.ts";
 import type { Message } from "../message.ts";
+import { TOOLS_CHANGED } from "../links/notification_hub.ts";
 import type { LinkPool } from "../links/link_pool.ts";
 import { CAPABILITIES_META } from "../links/modern_meta.ts";
 import { RPC } from "../refusals.ts";
 import { errorText, jsonAnswer } from "./answer_stream.ts";
 import { type LinkedUpstream, linkKeyOf } from "./link_key.ts";
 import { ListenStream, notificationFilterOf } from "./listen_stream.ts";
-
-const TOOLS_CHANGED = "notifications/tools/list_changed";
 
 /** What listens. */
 export interface AggregateListening {

@@ -6,7 +6,7 @@ import { mayAsk } from "../links/input_requests.ts";
 import { requestForLegacyClient } from "../links/legacy_client_bridge.ts";
 import { RPC } from "../refusals.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
-import { type LinkAnswer, type RpcError, ServerRequestError, type UpstreamLink } from "../upstream_link.ts";
+import { type LinkAnswer, ServerRequestError, type UpstreamLink } from "../upstream_link.ts";
 import { AnswerStream, type AnswerText, errorText, jsonAnswer, resultText } from "./answer_stream.ts";
 import { type LinkedUpstream, offeredCapabilities } from "./link_key.ts";
 import { linkRequestOf, traceHeadersOf } from "./link_request.ts";
@@ -101,7 +101,7 @@ async function ask(of: LegacyRequest, stream: AnswerStream, signal: AbortSignal)
     return answerText(message, await send(of, lease.link, stream, signal));
   } catch (error) {
     // The next round of the call was refused.
-    if (error instanceof ServerRequestError) return errorText(message.id, errorOf(error));
+    if (error instanceof ServerRequestError) return errorText(message.id, error.rpcError);
     // On a link that others use, too, nothing was lost with the upstream's session: a 404 proves that nothing was run.
     const mayTryAgain = error instanceof UpstreamFailure && error.code === "session_lost" &&
       error.kind === "upstream_failed" && !session.isExclusive(upstream);
@@ -154,10 +154,6 @@ function decidedAgain(caller: Caller | undefined) {
       if (refused !== undefined) throw new ServerRequestError(refused.code, refused.message, refused.data);
     },
   };
-}
-
-function errorOf({ code, message, data }: ServerRequestError): RpcError {
-  return { code, message, ...(data === undefined ? {} : { data }) };
 }
 
 function answerText({ id }: RequestMessage, answer: LinkAnswer): AnswerText {

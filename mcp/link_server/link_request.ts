@@ -1,16 +1,16 @@
 /** From a client's message to the request that goes over a link. */
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
+import { TRACE_NAMES } from "../../core/trace_context.ts";
 import type { RequestMessage } from "../message.ts";
 import type { LinkClient, LinkRequest } from "../upstream_link.ts";
 import type { AnswerStream } from "./answer_stream.ts";
 import type { LinkedUpstream } from "./link_key.ts";
 
 const LOG_MESSAGE = "notifications/message";
-const TRACE_HEADERS: readonly string[] = ["traceparent", "tracestate", "baggage"];
 
 /** The trace context among the headers of a request. */
 export function traceHeadersOf(headers: Headers): Readonly<Record<string, string>> {
-  return Object.fromEntries(TRACE_HEADERS.flatMap((name) => {
+  return Object.fromEntries(TRACE_NAMES.flatMap((name) => {
     const value = headers.get(name);
     return value === null ? [] : [[name, value]];
   }));

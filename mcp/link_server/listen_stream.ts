@@ -1,14 +1,11 @@
 /** The stream that answers `subscriptions/listen`: what one or several links announce. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
-import { EventWriter } from "../event_stream.ts";
+import { EventWriter, MAX_BACKLOG_BYTES } from "../event_stream.ts";
 import type { LinkLease } from "../links/link_pool.ts";
 import { SUBSCRIPTION_META } from "../links/modern_meta.ts";
 import type { MessageId } from "../refusals.ts";
 import type { NotificationFilter } from "../upstream_link.ts";
 import { eventResponse } from "./answer_stream.ts";
-
-/** Most bytes that may wait for a client that does not read. */
-const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /** Most notices that may come before the acknowledgement. */
 export const MAX_EARLY = 1_000;

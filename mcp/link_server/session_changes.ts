@@ -1,6 +1,7 @@
 /** The notices of a legacy session that belong to no request: its GET stream, and the resources that it watches. */
 import type { JsonObject } from "../../core/json.ts";
-import { EventWriter } from "../event_stream.ts";
+import { EventWriter, MAX_BACKLOG_BYTES } from "../event_stream.ts";
+import { TOOLS_CHANGED } from "../links/notification_hub.ts";
 import type { LinkLease } from "../links/link_pool.ts";
 import { MAX_RESOURCE_URIS } from "../links/link_options.ts";
 import { eventResponse } from "./answer_stream.ts";
@@ -19,12 +20,9 @@ interface Listening {
   readonly stop: () => void;
 }
 
-const TOOLS_CHANGED = "notifications/tools/list_changed";
 const LISTS = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
 /** An upstream that cannot be listened to, or whose link was lost, is tried again after this time. */
 const RETRY_MS = 5_000;
-/** Most bytes that may wait for a client that does not read. */
-const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /** What one session listens to. */
 export class SessionChanges {

@@ -208,11 +208,8 @@ export function answerOf(result: JsonObject, text: string): LinkAnswer {
 }
 
 function errorOf(error: unknown): RpcError {
-  if (!(error instanceof ServerRequestError)) {
-    return { code: -32603, message: "The client gave no usable answer" };
-  }
-  const { code, message, data } = error;
-  return { code, message, ...(data === undefined ? {} : { data }) };
+  if (error instanceof ServerRequestError) return error.rpcError;
+  return { code: -32603, message: "The client gave no usable answer" };
 }
 
 function asFailure(error: unknown): UpstreamFailure {

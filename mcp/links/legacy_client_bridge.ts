@@ -121,6 +121,6 @@ function withoutHook(request: LegacyClientRequest): LinkRequest {
   return rest;
 }
 
-function errorAnswer({ code, message, data }: ServerRequestError): LinkAnswer {
-  return { kind: "error", error: { code, message, ...(data === undefined ? {} : { data }) } };
+function errorAnswer({ rpcError }: ServerRequestError): LinkAnswer {
+  return { kind: "error", error: rpcError };
 }

@@ -1,5 +1,6 @@
 /** The members of `_meta` that belong to the modern era, and how a request gets them. */
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
+import { TRACE_NAMES } from "../../core/trace_context.ts";
 import type { LinkClient } from "../upstream_link.ts";
 import { VERSION_META } from "../versions.ts";
 import { GATEWAY_CLIENT_INFO } from "./link_options.ts";
@@ -11,8 +12,6 @@ export const CLIENT_INFO_META = "io.modelcontextprotocol/clientInfo";
 export const LOG_LEVEL_META = "io.modelcontextprotocol/logLevel";
 export const SERVER_INFO_META = "io.modelcontextprotocol/serverInfo";
 export const SUBSCRIPTION_META = "io.modelcontextprotocol/subscriptionId";
-
-const TRACE_NAMES: readonly string[] = ["traceparent", "tracestate", "baggage"];
 
 /** Members of a request's `_meta` that a link sets itself: what a client put there never goes on. */
 const OWN_MEMBERS: ReadonlySet<string> = new Set([

@@ -4,9 +4,12 @@ import type { NotificationFilter, NotificationListener } from "../upstream_link.
 import { MAX_LISTENERS, MAX_RESOURCE_URIS } from "./link_options.ts";
 import { SUBSCRIPTION_META } from "./modern_meta.ts";
 
+/** Says that an upstream has other tools now. */
+export const TOOLS_CHANGED = "notifications/tools/list_changed";
+
 const CHANGES: Readonly<Record<string, "toolsListChanged" | "promptsListChanged" | "resourcesListChanged">> =
   {
-    "notifications/tools/list_changed": "toolsListChanged",
+    [TOOLS_CHANGED]: "toolsListChanged",
     "notifications/prompts/list_changed": "promptsListChanged",
     "notifications/resources/list_changed": "resourcesListChanged",
   };
