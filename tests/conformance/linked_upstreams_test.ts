@@ -160,6 +160,20 @@ Deno.test("a program asks its client, in either era, is cancelled, and ends with
       },
       body: JSON.stringify({ jsonrpc: "2.0", ...message }),
     });
+  /** The messages of a stream about its own call: the program asks for the client's roots whenever it likes, too. */
+  const messagesOfCall = (response: Response) => {
+    const next = messagesOf(response);
+    return async () => {
+      for (let message = await next(); message !== undefined; message = await next()) {
+        if (message.method === "roots/list") {
+          await (await post({ id: message.id ?? null, result: { roots: [] } })).text();
+        } else if (message.method !== "notifications/message") {
+          return message;
+        }
+      }
+      return undefined;
+    };
+  };
   await t.step("a legacy client is asked on the stream of its call", async () => {
     const clientInfo = { name: "test", version: "0" };
     const params = { protocolVersion: "2025-11-25", capabilities, clientInfo };
@@ -167,7 +181,7 @@ Deno.test("a program asks its client, in either era, is cancelled, and ends with
     session = opened.headers.get("mcp-session-id") ?? "";
     await opened.text();
     await (await post({ method: "notifications/initialized" })).text();
-    const next = messagesOf(await post({ id: 2, method: "tools/call", params: sampling }));
+    const next = messagesOfCall(await post({ id: 2, method: "tools/call", params: sampling }));
     const asked = await next();
     assert.equal(asked?.method, "sampling/createMessage", JSON.stringify(asked));
     assert.equal((await post({ id: asked?.id ?? null, result: sampled })).status, 202);
@@ -178,7 +192,7 @@ Deno.test("a program asks its client, in either era, is cancelled, and ends with
       ...{ name: "trigger-long-running-operation", arguments: { duration: 60, steps: 120 } },
       _meta: { progressToken: "p" },
     };
-    const next = messagesOf(await post({ id: 3, method: "tools/call", params }));
+    const next = messagesOfCall(await post({ id: 3, method: "tools/call", params }));
     assert.deepEqual((await next())?.params, { progress: 1, total: 120, progressToken: "p" });
     await (await post({ method: "notifications/cancelled", params: { requestId: 3 } })).text();
     for (let message = await next(); message !== undefined; message = await next()) {
