@@ -62,6 +62,13 @@ export function readIncoming(text: string): Incoming {
   }
 }
 
+/** An answer whose text was changed, for the next change. */
+export function reread(answer: Answer, text: string): Answer {
+  if (text === answer.text) return answer;
+  const incoming = readIncoming(text);
+  return incoming.kind === "answer" ? incoming.answer : { text };
+}
+
 function partOf(value: unknown, span: JsonSpan | undefined): Answer["result"] {
   return isJsonObject(value) && span !== undefined ? { value, span } : undefined;
 }

@@ -1,6 +1,6 @@
 /** Governed requests: from the checked message to the gateway, and from its answer to the client. */
 import type { ToolCall, ToolDefinition } from "../core/call.ts";
-import { type Answer, readIncoming, withDecision } from "./answer.ts";
+import { type Answer, reread, withDecision } from "./answer.ts";
 import { type Arrival, type FrontParts, mayUse, refusalStyle, upstreamRefusalText } from "./arrival.ts";
 import type { RequestMessage } from "./message.ts";
 import type { Admission, CallRoute, Forwarded, ForwardEnding, Refusal } from "./port.ts";
@@ -123,13 +123,6 @@ function editOf(arrival: Arrival, edit: CallPath["edit"]): RelayPlan["edit"] {
     : (answer: Answer) => withDecision(reread(answer, aggregate.show(answer)), id);
   if (edit === undefined) return finish;
   return async (answer) => finish(reread(answer, await edit(answer)));
-}
-
-/** An answer whose text was changed, for the next change. */
-function reread(answer: Answer, text: string): Answer {
-  if (text === answer.text) return answer;
-  const incoming = readIncoming(text);
-  return incoming.kind === "answer" ? incoming.answer : { text };
 }
 
 function notForwarded(arrival: Arrival, message: RequestMessage): Forwarded {

@@ -12,6 +12,7 @@ import {
   type AggregateUpstreams,
   answerAggregateModern,
   answerAggregateSession,
+  placeOfStream,
 } from "./aggregate/aggregate_front.ts";
 import { admit, type Arrival, type FrontParts, type UnfitResult } from "./arrival.ts";
 import { type Catalogue, createCatalogue } from "./catalogue.ts";
@@ -225,13 +226,18 @@ async function answer(options: McpFrontOptions, parts: FrontParts, arrival: Arri
       return await answerPost(options, parts, arrival);
     case "GET":
       if (isModernVersion(arrival)) return methodNotAllowed("POST");
-      return refuseUnknownVersion(arrival) ?? await answerGet(parts, arrival);
+      return refuseUnknownVersion(arrival) ?? await answerGet(parts, placeOfGet(options, arrival));
     case "DELETE":
       if (isModernVersion(arrival)) return methodNotAllowed("POST");
       return refuseUnknownVersion(arrival) ?? await answerDelete(parts, arrival);
     default:
       return methodNotAllowed("POST, GET, DELETE");
   }
+}
+
+function placeOfGet({ aggregate }: McpFrontOptions, arrival: Arrival): Arrival {
+  const isForAll = arrival.origin.upstream === ALL_UPSTREAMS && aggregate !== undefined;
+  return isForAll ? placeOfStream(arrival, aggregate.upstreams) : arrival;
 }
 
 async function answerPost(options: McpFrontOptions, parts: FrontParts, arrival: Arrival): Promise<Response> {

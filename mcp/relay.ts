@@ -91,7 +91,7 @@ async function pumpAnswer(exchange: Exchange, plan: RelayPlan, writer: EventWrit
   let isResumable = false;
   try {
     for await (const event of readEvents(exchange, plan.maxEventLength)) {
-      isResumable ||= event.hasId;
+      isResumable ||= event.hasId && !exchange.isNear;
       const passed = readEventMessage(event, plan.id);
       const answer = passed?.kind === "answer" ? passed.answer : undefined;
       if (answer === undefined) {

@@ -11,6 +11,8 @@ import {
   upstreamRefusalText,
   withUpstream,
 } from "./arrival.ts";
+import { type Answer, reread } from "./answer.ts";
+import { parseLinkEventId } from "./link_event_id.ts";
 import { hidesUpdates, listFilter } from "./lists.ts";
 import type { Admitted } from "./port.ts";
 import { jsonText, methodNotAllowed, RPC, rpcError, sessionNotFound } from "./refusals.ts";
@@ -27,11 +29,15 @@ import { type Destination, serverRequestsOf } from "./upstream_request.ts";
  */
 export const MAX_STREAM_MS = 60 * 60 * 1000;
 
+const TOOLS_CHANGED = JSON.stringify({ jsonrpc: "2.0", method: "notifications/tools/list_changed" });
+
 /** Answers GET: the session's own stream of the upstream, or 405 when it has none. */
 export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Response> {
   if (!acceptedTypes(arrival.request).has("text/event-stream")) {
     return rpcError(406, RPC.badRequest, "Accept must list text/event-stream");
   }
+  const lastEventId = arrival.request.headers.get("last-event-id");
+  const isOfAnswer = parseLinkEventId(lastEventId)?.upstream !== undefined;
   return await inSession(parts, arrival, "session/get", async (to, admitted) => {
     const leave = arrival.visit.openStream();
     let exchange: Exchange;
@@ -43,6 +49,7 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
     }
     if (exchange.status !== 200 || exchange.contentType !== "text/event-stream") {
       leave();
+      if (exchange.status === 400 && lastEventId !== null) return await cannotResume(exchange);
       return await refusedByUpstream(exchange, "POST, DELETE");
     }
     exchange.extendDeadline(Math.min(MAX_STREAM_MS, Math.max(0, admitted.expiresAt * 1000 - parts.nowMs())));
@@ -50,7 +57,7 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
       maxEventLength: to.upstream.max_response_bytes,
       ...{ openStreams: parts.openStreams, onEnd: leave },
       // A resumed answer may be one to a list.
-      edit: resumedEdit(arrival, to.upstream, listFilter(parts, arrival, admitted, null)),
+      edit: resumedEdit(arrival, to.upstream, shown(arrival, listFilter(parts, arrival, admitted, null))),
       onNotification: notificationListener(parts, arrival),
       serverRequests: serverRequestsOf(parts, arrival, to.upstream),
       control: {
@@ -58,7 +65,8 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
         lists: (tools) => admitted.lists(tools),
         mayStay: () => isStillAdmitted(parts, arrival, "session/get"),
       },
-      toolsChanged: JSON.stringify({ jsonrpc: "2.0", method: "notifications/tools/list_changed" }),
+      // Changes are announced on the session's own stream, and on one only.
+      toolsChanged: isOfAnswer ? undefined : TOOLS_CHANGED,
       hides: hidesUpdates(
         admitted,
         to.upstream.name,
@@ -66,6 +74,12 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
       ),
     });
   });
+}
+
+/** An answer is shown as the endpoint that was asked shows it. */
+function shown({ aggregate }: Arrival, edit: (answer: Answer) => Promise<string>) {
+  if (aggregate === undefined) return edit;
+  return async (answer: Answer) => aggregate.show(reread(answer, await edit(answer)));
 }
 
 /** Answers DELETE: ends the upstream's session, or 405 when it has none. */
@@ -120,6 +134,12 @@ function sendInSession(
     isLongLived: method === "GET",
     caller: to.session,
   }, parts);
+}
+
+/** A client that is told so begins the request anew, or does without. */
+async function cannotResume(exchange: Exchange): Promise<Response> {
+  await exchange.drain();
+  return rpcError(400, RPC.badRequest, "The event of Last-Event-ID is not known any more");
 }
 
 async function refusedByUpstream(exchange: Exchange, allow: string): Promise<Response> {

@@ -109,7 +109,9 @@ export async function exchangeWith(
     const response = await send(upstream, request, deadline.signal);
     clock.loads?.answered(upstream.name);
     const maxBytes = isLongLived ? Infinity : upstream.max_response_bytes;
-    return new Exchange(response, deadline, maxBytes, () => clock.nowMs() - startedMs, end);
+    const elapsedMs = () => clock.nowMs() - startedMs;
+    const isNear = upstream.serve !== undefined;
+    return new Exchange(response, deadline, { maxBytes, isNear, elapsedMs, onEnd: end });
   } catch (error) {
     const failure = deadline.isCancelled ? cancelled() : fetchFailure(error, deadline);
     if (NOBODY_THERE.includes(failure.code)) clock.loads?.connectFailed(upstream.name);
@@ -135,11 +137,18 @@ function send(upstream: Endpoint, request: UpstreamRequest, signal: AbortSignal)
   return fetch(upstream.url, { method, headers, body: body ?? null, redirect: "manual", signal });
 }
 
+interface ExchangeTraits extends Pick<Exchange, "elapsedMs" | "isNear"> {
+  readonly maxBytes: number;
+  readonly onEnd: () => void;
+}
+
 /** One answer on its way in: read to its end or given up, exactly once. */
 export class Exchange {
   readonly status: number;
   readonly headers: Headers;
   readonly elapsedMs: () => number;
+  /** Whether this process answers it: its stream does not break without the call having failed. */
+  readonly isNear: boolean;
   readonly #response: Response;
   #reader: ChunkReader | undefined;
   readonly #deadline: Deadline;
@@ -151,13 +160,12 @@ export class Exchange {
   constructor(
     response: Response,
     deadline: Deadline,
-    maxBytes: number,
-    elapsedMs: () => number,
-    onEnd: () => void,
+    { maxBytes, isNear, elapsedMs, onEnd }: ExchangeTraits,
   ) {
     this.status = response.status;
     this.headers = response.headers;
     this.elapsedMs = elapsedMs;
+    this.isNear = isNear;
     this.#response = response;
     this.#deadline = deadline;
     this.#maxBytes = maxBytes;

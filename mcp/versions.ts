@@ -5,6 +5,17 @@ import { isJsonObject } from "../core/json.ts";
 /** What can be negotiated with `initialize`, newest first. */
 export const LEGACY_VERSIONS: readonly string[] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/** The version that a legacy client gets which asks for this one. */
+export function negotiatedLegacyVersion(requested: unknown): string {
+  const isKnown = typeof requested === "string" && LEGACY_VERSIONS.includes(requested);
+  return isKnown ? requested : LEGACY_VERSIONS[0] as string;
+}
+
+/** Whether clients of a legacy version know events without data, which only bring an id (since 2025-11-25). */
+export function mayPrime(version: string): boolean {
+  return version >= "2025-11-25";
+}
+
 /** Versions of the modern era, in which every request stands alone; newest first. */
 export const MODERN_VERSIONS: readonly string[] = ["2026-07-28"];
 

@@ -3,6 +3,7 @@
  * them go to the links of all upstreams together; a call goes to the one upstream that its name says, and is decided there.
  */
 import { admit, type Arrival, type FrontParts, mayUse, SessionClaim, withUpstream } from "../arrival.ts";
+import { parseLinkEventId } from "../link_event_id.ts";
 import { LIST_METHODS } from "../lists.ts";
 import type { Message, RequestMessage } from "../message.ts";
 import { discoverResponse } from "../modern/discover_response.ts";
@@ -97,6 +98,12 @@ export async function answerAggregateModern(
           sendModernList(parts, at, { ...request, message: asked }, { admitted, upstream }),
       });
   }
+}
+
+/** Where a GET goes: whoever comes back for the rest of an answer asks the upstream that gives it. */
+export function placeOfStream(arrival: Arrival, upstreams: AggregateUpstreams): Arrival {
+  const name = parseLinkEventId(arrival.request.headers.get("last-event-id"))?.upstream;
+  return name === undefined ? arrival : arrivalAt(arrival, name, upstreams.get(name));
 }
 
 /** What cannot be an upstream's name stays out of events. */

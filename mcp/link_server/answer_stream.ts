@@ -3,6 +3,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { dataEvent, EventWriter } from "../event_stream.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
 import type { RpcError } from "../upstream_link.ts";
+import type { KeptStream } from "./kept_streams.ts";
 
 /** A response message as text, and the HTTP status that it would have alone. */
 export interface AnswerText {
@@ -12,38 +13,50 @@ export interface AnswerText {
 
 const SSE: HeadersInit = { "content-type": "text/event-stream", "cache-control": "no-store" };
 
+export interface AnswerStreamOptions {
+  /** Called when nobody reads any more. */
+  readonly onGone: () => void;
+  /** Most characters before the answer. */
+  readonly maxLength: number;
+  /** Keeps what is sent for a client that comes back. Absent where none can. */
+  readonly keep?: (() => KeptStream) | undefined;
+  /** An answer that takes longer becomes a stream at once, so that the client can come back for it. */
+  readonly primeAfterMs?: number | undefined;
+}
+
+/** The answer did not come, but the client of a stream that can be resumed is still waiting for one. */
+const LOST = { code: -32603, message: "The upstream did not finish its answer" };
+
 /** Collects what is sent before the answer. */
 export class AnswerStream {
+  readonly #options: AnswerStreamOptions;
   readonly #started = Promise.withResolvers<void>();
-  readonly #onGone: () => void;
-  readonly #maxLength: number;
   #length = 0;
   #writer: EventWriter | undefined;
+  #kept: KeptStream | undefined;
   #hasEnded = false;
 
-  /** `onGone` is called when nobody reads any more, `maxLength` is the most characters before the answer. */
-  constructor(onGone: () => void, maxLength: number) {
-    this.#onGone = onGone;
-    this.#maxLength = maxLength;
+  constructor(options: AnswerStreamOptions) {
+    this.#options = options;
   }
 
   /** Sends a notification or a request; the first makes the answer a stream. */
   send(message: JsonObject): void {
     if (this.#hasEnded) return;
-    this.#writer ??= new EventWriter(this.#onGone);
-    this.#started.resolve();
+    const writer = this.#start();
     const text = JSON.stringify({ jsonrpc: "2.0", ...message });
     this.#length += text.length;
-    if (this.#length > this.#maxLength) return this.#endTooLong(this.#writer);
-    this.#writer.write(dataEvent(text));
+    if (this.#length > this.#options.maxLength) return this.#endTooLong(writer);
+    this.#write(writer, text);
   }
 
-  /** The HTTP answer around what `answering` gives. Rejects with it as long as no stream has begun. */
-  async respond(answering: Promise<AnswerText>): Promise<Response> {
+  /** The HTTP answer around what `answering` gives to the request `id`. Rejects with it as long as no stream has begun. */
+  async respond(id: string | number, answering: Promise<AnswerText>): Promise<Response> {
+    const timer = this.#primeLater();
     const first = await Promise.race([answering, this.#started.promise]).catch((error) => {
       this.#hasEnded = true;
       throw error;
-    });
+    }).finally(() => clearTimeout(timer));
     if (this.#writer === undefined && first !== undefined) {
       this.#hasEnded = true;
       return jsonAnswer(first);
@@ -51,19 +64,42 @@ export class AnswerStream {
     const writer = this.#writer as EventWriter;
     answering.then(({ text }) => {
       this.#hasEnded = true;
-      writer.write(dataEvent(text));
+      this.#write(writer, text);
       writer.close();
+      this.#kept?.end();
     }, (error) => {
       this.#hasEnded = true;
+      this.#kept?.write(errorText(id, LOST).text);
+      this.#kept?.end();
       writer.fail(error);
     });
     return new Response(writer.body, { headers: SSE });
   }
 
+  #primeLater(): ReturnType<typeof setTimeout> | undefined {
+    const { primeAfterMs } = this.#options;
+    if (primeAfterMs === undefined) return undefined;
+    return setTimeout(() => {
+      const writer = this.#start();
+      if (this.#kept !== undefined) writer.write(this.#kept.primingEvent());
+    }, primeAfterMs);
+  }
+
+  #start(): EventWriter {
+    this.#writer ??= new EventWriter(this.#options.onGone);
+    this.#kept ??= this.#options.keep?.();
+    this.#started.resolve();
+    return this.#writer;
+  }
+
+  #write(writer: EventWriter, data: string): void {
+    writer.write(this.#kept === undefined ? dataEvent(data) : this.#kept.write(data));
+  }
+
   #endTooLong(writer: EventWriter): void {
     this.#hasEnded = true;
     writer.fail(new UpstreamFailure("upstream_failed", "response_too_large"));
-    this.#onGone();
+    this.#options.onGone();
   }
 }
 

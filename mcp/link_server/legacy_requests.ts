@@ -6,6 +6,7 @@ import { mayAsk } from "../links/input_requests.ts";
 import { requestForLegacyClient } from "../links/legacy_client_bridge.ts";
 import { RPC } from "../refusals.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
+import { mayPrime } from "../versions.ts";
 import { type LinkAnswer, ServerRequestError, type UpstreamLink } from "../upstream_link.ts";
 import { AnswerStream, type AnswerText, errorText, jsonAnswer, resultText } from "./answer_stream.ts";
 import { type LinkedUpstream, offeredCapabilities } from "./link_key.ts";
@@ -15,6 +16,9 @@ import { isLogLevel, type LogLevels } from "./log_levels.ts";
 
 /** What a legacy client gets that has asked for no level: the choice is the server's. */
 const DEFAULT_LOG_LEVEL = "info";
+
+/** A client must not have to wait longer for something that it can come back for, milliseconds. */
+const PRIME_AFTER_MS = 5_000;
 
 /** One request in its session. */
 export interface LegacyRequest {
@@ -88,10 +92,14 @@ async function passOn(of: LegacyRequest): Promise<Response> {
     if (!(error instanceof RangeError)) throw error;
     return jsonAnswer(errorText(message.id, { code: RPC.invalidRequest, message: error.message }));
   }
-  const stream = new AnswerStream(() => stop.abort(), upstream.max_response_bytes);
+  const stream = new AnswerStream({
+    ...{ onGone: () => stop.abort(), maxLength: upstream.max_response_bytes },
+    keep: () => session.keepAnswer(upstream.name),
+    primeAfterMs: mayPrime(session.options.protocolVersion) ? PRIME_AFTER_MS : undefined,
+  });
   const signal = AbortSignal.any([stop.signal, request.signal]);
   const answering = ask(of, stream, signal).finally(() => session.end(upstream.name, message.id));
-  return await stream.respond(answering);
+  return await stream.respond(message.id, answering);
 }
 
 async function ask(of: LegacyRequest, stream: AnswerStream, signal: AbortSignal): Promise<AnswerText> {

@@ -6,6 +6,7 @@ import { ALL_UPSTREAMS } from "../../core/call.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { AGGREGATE_CAPABILITIES, AGGREGATE_SERVER_INFO } from "../aggregate/aggregate_info.ts";
 import { shownUri } from "../aggregate/aggregate_names.ts";
+import { parseLinkEventId } from "../link_event_id.ts";
 import type { LinkedRequest, ServeLinked } from "../linked_request.ts";
 import { type Message, MessageError, parseMessage, type RequestMessage } from "../message.ts";
 import { bridgedServerCapabilities, initializeResult } from "../links/era_results.ts";
@@ -14,11 +15,12 @@ import { ParkedCalls } from "../links/parked_calls.ts";
 import { RPC } from "../refusals.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
 import type { UpstreamInfo } from "../upstream_link.ts";
-import { MODERN_VERSIONS } from "../versions.ts";
+import { MODERN_VERSIONS, negotiatedLegacyVersion } from "../versions.ts";
 import { errorText, jsonAnswer, resultText } from "./answer_stream.ts";
 import { readCallState } from "./call_state.ts";
 import { answerLegacyRequest, answerOwnRequest, clientOf } from "./legacy_requests.ts";
 import type { LinkedUpstream } from "./link_key.ts";
+import { KeptStreams } from "./kept_streams.ts";
 import type { LinkSession, LinkSessionOptions } from "./link_session.ts";
 import { LinkSessions } from "./link_sessions.ts";
 import { LogLevels } from "./log_levels.ts";
@@ -54,13 +56,15 @@ export interface ServedUpstream extends LinkedUpstream {
 export class LinkServer {
   readonly #options: LinkServerOptions;
   readonly #sessions: LinkSessions;
+  readonly #kept: KeptStreams;
   readonly #parked: ParkedCalls;
   readonly #logLevels = new LogLevels();
 
   constructor(options: LinkServerOptions) {
     this.#options = options;
     this.#parked = new ParkedCalls({ newId: options.newId });
-    this.#sessions = new LinkSessions(options);
+    this.#kept = new KeptStreams(options);
+    this.#sessions = new LinkSessions({ ...options, kept: this.#kept });
   }
 
   get sessions(): number {
@@ -151,7 +155,7 @@ export class LinkServer {
   #answerStream(sessionId: string | undefined, request: LinkedRequest): Response {
     const session = sessionId === undefined ? undefined : this.#sessions.find(sessionId, request.caller);
     if (session === undefined) return new Response(null, { status: 404 });
-    if (request.method === "GET") return session.changes.open(request.signal);
+    if (request.method === "GET") return openStream(session, request);
     this.#sessions.end(session);
     return new Response(null, { status: 200 });
   }
@@ -187,7 +191,11 @@ export class LinkServer {
       // Nobody would ever learn its name.
       if (request.signal.aborted) throw new UpstreamFailure("unknown", "cancelled");
       const info = session.isExclusive(upstream) ? link.info : withoutLogging(link.info);
-      return initialized(session, message, initializeResult(info, upstream.name, requestedVersion(message)));
+      return initialized(
+        session,
+        message,
+        initializeResult(info, upstream.name, message.params?.protocolVersion),
+      );
     } catch (error) {
       this.#sessions.end(session);
       throw error;
@@ -207,7 +215,11 @@ export class LinkServer {
       ...{ era: "modern", protocolVersion: "", serverInfo: AGGREGATE_SERVER_INFO },
       capabilities: AGGREGATE_CAPABILITIES,
     };
-    return initialized(session, message, initializeResult(info, "intentgate", requestedVersion(message)));
+    return initialized(
+      session,
+      message,
+      initializeResult(info, "intentgate", message.params?.protocolVersion),
+    );
   }
 
   #newSession(
@@ -225,13 +237,16 @@ export class LinkServer {
     const { tenant, rootBlockId } = caller;
     return this.#sessions.open({
       ...{ ...client, ...shows, tenant, rootBlockId, upstreams },
-      protocolVersion: requestedVersion(message),
+      protocolVersion: negotiatedLegacyVersion(message.params?.protocolVersion),
     });
   }
 }
 
-function requestedVersion({ params }: RequestMessage): string {
-  return typeof params?.protocolVersion === "string" ? params.protocolVersion : "";
+/** The session's own stream, or what follows the event that the client has had last: 400 when that is forgotten. */
+function openStream(session: LinkSession, { headers, signal }: LinkedRequest): Response {
+  const last = parseLinkEventId(headers.get("last-event-id"));
+  if (last === undefined) return session.changes.open(signal);
+  return session.resume(last, signal) ?? new Response(null, { status: 400 });
 }
 
 function initialized(session: LinkSession, { id }: RequestMessage, result: JsonObject): Response {

@@ -7,6 +7,14 @@ import type { LinkLease, LinkPool } from "../links/link_pool.ts";
 import { MAX_SERVER_REQUESTS } from "../links/link_options.ts";
 import { type LinkedUpstream, linkKeyOf } from "./link_key.ts";
 import type { AnswerStream } from "./answer_stream.ts";
+import type { LinkEventId } from "../link_event_id.ts";
+import { mayPrime } from "../versions.ts";
+import {
+  type KeptStream,
+  type KeptStreams,
+  MAX_KEPT_OF_SESSION,
+  MAX_KEPT_OF_STREAM,
+} from "./kept_streams.ts";
 import { SessionChanges } from "./session_changes.ts";
 
 /** What `initialize` settles. */
@@ -20,6 +28,7 @@ export interface LinkSessionOptions {
   readonly capabilities: JsonObject;
   readonly clientInfo: JsonObject | undefined;
   readonly pool: LinkPool;
+  readonly kept: KeptStreams;
   /** The URI under which this session's client knows a resource of an upstream. */
   readonly shownUri: (upstream: string, uri: string) => string;
   /** Present in aggregate sessions, whose client is told by the front. */
@@ -40,6 +49,8 @@ export class LinkSession {
   readonly #running = new Map<string, AbortController>();
   readonly #asked = new Map<string, PromiseWithResolvers<JsonObject>>();
   readonly #held = new Map<string, Promise<LinkLease>>();
+  /** Streams that the client can come back for, by id. */
+  readonly #streams = new Map<string, KeptStream>();
   #nextAsk = 1;
   #isClosed = false;
 
@@ -50,6 +61,8 @@ export class LinkSession {
       lease: (name, onGone) => this.lease(name, onGone),
       shownUri: options.shownUri,
       onToolsChanged: options.onToolsChanged,
+      kept: this.#keep({ maxKept: MAX_KEPT_OF_SESSION }),
+      mayPrime: mayPrime(options.protocolVersion),
     });
   }
 
@@ -84,6 +97,21 @@ export class LinkSession {
       held.catch(() => this.#held.delete(name));
     }
     return { link: (await held).link, release: () => {} };
+  }
+
+  /** Keeps the stream of an answer of an upstream. */
+  keepAnswer(upstream: string): KeptStream {
+    return this.#keep({ upstream, maxKept: MAX_KEPT_OF_STREAM });
+  }
+
+  /** What follows an event on its stream, `undefined` when that is not known any more. */
+  resume({ upstream, stream, number }: LinkEventId, signal: AbortSignal): Response | undefined {
+    const kept = this.#streams.get(stream);
+    if (upstream !== undefined) {
+      return kept?.options.upstream === upstream ? kept.resume(number, signal) : undefined;
+    }
+    // Notices that were missed only say that something changed: a session without them is better than none.
+    return this.changes.open(signal, kept === this.changes.kept ? number : undefined);
   }
 
   /** Begins a request of the client; throws `RangeError` for an id that is in use, or too many. */
@@ -144,8 +172,17 @@ export class LinkSession {
     this.#isClosed = true;
     this.changes.close();
     for (const stop of this.#running.values()) stop.abort();
+    for (const stream of [...this.#streams.values()]) this.options.kept.forget(stream);
     for (const held of this.#held.values()) held.then((lease) => lease.release(), () => {});
     void this.options.pool.closeWhere(({ session }) => session === this.options.id);
+  }
+
+  #keep(of: { readonly upstream?: string; readonly maxKept: number }): KeptStream {
+    const { kept, tenant } = this.options;
+    const onForgotten = () => void this.#streams.delete(stream.id);
+    const stream: KeptStream = kept.open({ ...of, tenant, onForgotten });
+    this.#streams.set(stream.id, stream);
+    return stream;
   }
 
   #keyOf(upstream: LinkedUpstream) {

@@ -1,6 +1,7 @@
 /** The sessions of legacy clients that this replica keeps, because links live in one process. */
 import type { Caller } from "../linked_request.ts";
 import type { LinkPool } from "../links/link_pool.ts";
+import type { KeptStreams } from "./kept_streams.ts";
 import { LinkSession, type LinkSessionOptions } from "./link_session.ts";
 
 /** Most sessions of one replica, and of one principal; the one that was used longest ago makes room. */
@@ -14,6 +15,7 @@ const PREFIX = "link.";
 
 export interface LinkSessionsOptions {
   readonly pool: LinkPool;
+  readonly kept: KeptStreams;
   readonly replicaId: string;
   readonly newId: () => string;
   readonly steadyMs: () => number;
@@ -48,11 +50,12 @@ export class LinkSessions {
     return end <= PREFIX.length ? undefined : id.slice(PREFIX.length, end);
   }
 
-  open(of: Omit<LinkSessionOptions, "id" | "pool" | "onLost">): LinkSession {
-    const id = `${PREFIX}${this.#options.replicaId}.${this.#options.newId()}`;
+  open(of: Omit<LinkSessionOptions, "id" | "pool" | "kept" | "onLost">): LinkSession {
+    const { pool, kept, replicaId, newId } = this.#options;
+    const id = `${PREFIX}${replicaId}.${newId()}`;
     const session: LinkSession = new LinkSession({
       ...of,
-      ...{ id, pool: this.#options.pool, onLost: () => this.end(session) },
+      ...{ id, pool, kept, onLost: () => this.end(session) },
     });
     const principal = principalOf(of);
     const own = this.#byPrincipal.get(principal) ?? new Set();

@@ -58,9 +58,9 @@ async function listen(of: ModernLinkRequest): Promise<Response> {
 
 async function passOn(of: ModernLinkRequest): Promise<Response> {
   const stop = new AbortController();
-  const stream = new AnswerStream(() => stop.abort(), of.upstream.max_response_bytes);
+  const stream = new AnswerStream({ onGone: () => stop.abort(), maxLength: of.upstream.max_response_bytes });
   const signal = AbortSignal.any([stop.signal, of.request.signal]);
-  return await stream.respond(ask(of, stream, signal));
+  return await stream.respond(of.message.id, ask(of, stream, signal));
 }
 
 async function ask(of: ModernLinkRequest, stream: AnswerStream, signal: AbortSignal): Promise<AnswerText> {

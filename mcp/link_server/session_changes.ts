@@ -5,6 +5,7 @@ import { TOOLS_CHANGED } from "../links/notification_hub.ts";
 import type { LinkLease } from "../links/link_pool.ts";
 import { MAX_RESOURCE_URIS } from "../links/link_options.ts";
 import { eventResponse } from "./answer_stream.ts";
+import type { KeptStream } from "./kept_streams.ts";
 
 export interface SessionChangesOptions {
   readonly upstreams: readonly string[];
@@ -13,6 +14,10 @@ export interface SessionChangesOptions {
   readonly shownUri: (upstream: string, uri: string) => string;
   /** Present where the client is told of changed tools by somebody else. */
   readonly onToolsChanged?: ((upstream: string) => void) | undefined;
+  /** What was sent on the stream. */
+  readonly kept: KeptStream;
+  /** Whether the client knows events without data. */
+  readonly mayPrime: boolean;
 }
 
 interface Listening {
@@ -23,6 +28,8 @@ interface Listening {
 const LISTS = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
 /** An upstream that cannot be listened to, or whose link was lost, is tried again after this time. */
 const RETRY_MS = 5_000;
+/** How long notices are kept for a client whose stream has broken, milliseconds. */
+const AWAITED_MS = 60_000;
 
 /** What one session listens to. */
 export class SessionChanges {
@@ -33,6 +40,8 @@ export class SessionChanges {
   /** By upstream. */
   readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
   #stream: EventWriter | undefined;
+  /** Runs while a client whose stream has broken may come back. */
+  #awaiting: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor(options: SessionChangesOptions) {
@@ -44,18 +53,31 @@ export class SessionChanges {
     return this.#stream !== undefined;
   }
 
-  /** The session's stream; a newer one takes the place of an older one. `signal` ends it. */
-  open(signal: AbortSignal): Response {
+  /** What was sent on the stream. */
+  get kept(): KeptStream {
+    return this.#options.kept;
+  }
+
+  /**
+   * The session's stream; a newer one takes the place of an older one. `signal` ends it. With the number of the event that
+   * the client has had last, it begins with those after it, as far as they are still there.
+   */
+  open(signal: AbortSignal, after?: number): Response {
+    const { kept, mayPrime, upstreams } = this.#options;
     const former = this.#stream;
     const writer = new EventWriter(() => this.#streamGone(writer));
     this.#stream = writer;
+    this.#stopAwaiting();
     former?.close();
+    const missed = after === undefined ? [] : kept.after(after) ?? [];
+    for (const text of missed) writer.write(text);
+    if (missed.length === 0 && mayPrime) writer.write(kept.primingEvent());
     const end = () => {
       if (this.#streamGone(writer)) writer.close();
     };
     signal.addEventListener("abort", end, { once: true });
     if (signal.aborted) end();
-    for (const upstream of this.#options.upstreams) void this.#keepListening(upstream);
+    for (const upstream of upstreams) void this.#keepListening(upstream);
     return eventResponse(writer);
   }
 
@@ -83,6 +105,7 @@ export class SessionChanges {
   close(): void {
     this.#isClosed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#stopAwaiting();
     this.#stream?.close();
     this.#stream = undefined;
     for (const upstream of this.#listening.keys()) this.#stopListening(upstream);
@@ -91,8 +114,21 @@ export class SessionChanges {
   #streamGone(writer: EventWriter): boolean {
     if (this.#stream !== writer) return false;
     this.#stream = undefined;
-    for (const upstream of this.#options.upstreams) this.#sync(upstream).catch(() => {});
+    this.#awaiting = setTimeout(() => {
+      this.#stopAwaiting();
+      for (const upstream of this.#options.upstreams) this.#sync(upstream).catch(() => {});
+    }, AWAITED_MS);
     return true;
+  }
+
+  #stopAwaiting(): void {
+    clearTimeout(this.#awaiting);
+    this.#awaiting = undefined;
+  }
+
+  /** Whether somebody reads the stream, or may come back to it. */
+  get #isWanted(): boolean {
+    return this.#stream !== undefined || this.#awaiting !== undefined;
   }
 
   async #keepListening(upstream: string): Promise<void> {
@@ -104,7 +140,7 @@ export class SessionChanges {
   }
 
   #retry(upstream: string): void {
-    if (this.#isClosed || this.#stream === undefined || this.#timers.has(upstream)) return;
+    if (this.#isClosed || !this.#isWanted || this.#timers.has(upstream)) return;
     const timer = setTimeout(() => {
       this.#timers.delete(upstream);
       void this.#keepListening(upstream);
@@ -121,7 +157,7 @@ export class SessionChanges {
 
   async #listen(upstream: string): Promise<void> {
     const uris = [...this.#watched.get(upstream) ?? []];
-    if (this.#isClosed || (this.#stream === undefined && uris.length === 0)) {
+    if (this.#isClosed || (!this.#isWanted && uris.length === 0)) {
       return this.#stopListening(upstream);
     }
     let listening: Listening | undefined;
@@ -159,15 +195,13 @@ export class SessionChanges {
   #pass(upstream: string, method: string, params: JsonObject): void {
     const { onToolsChanged } = this.#options;
     if (method === TOOLS_CHANGED && onToolsChanged !== undefined) return onToolsChanged(upstream);
-    const stream = this.#stream;
-    if (stream === undefined) return;
-    if (stream.backlog > MAX_BACKLOG_BYTES) {
-      if (this.#streamGone(stream)) stream.close();
-      return;
-    }
+    if (!this.#isWanted) return;
     const shown = typeof params.uri === "string"
       ? { ...params, uri: this.#options.shownUri(upstream, params.uri) }
       : params;
-    stream.write(`data: ${JSON.stringify({ jsonrpc: "2.0", method, params: shown })}\n\n`);
+    const text = this.#options.kept.write(JSON.stringify({ jsonrpc: "2.0", method, params: shown }));
+    const stream = this.#stream;
+    if (stream === undefined || stream.backlog <= MAX_BACKLOG_BYTES) return stream?.write(text);
+    if (this.#streamGone(stream)) stream.close();
   }
 }

@@ -3,7 +3,13 @@ import { fakeLink, until } from "../links/link_fixture.ts";
 import { LinkPool } from "../links/link_pool.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
 import type { UpstreamLink } from "../upstream_link.ts";
+import { KeptStreams } from "./kept_streams.ts";
 import { SessionChanges } from "./session_changes.ts";
+
+const kept = () => {
+  const keeper = new KeptStreams({ newId: () => crypto.randomUUID(), steadyMs: () => performance.now() });
+  return keeper.open({ tenant: "acme", maxKept: 10_000, onForgotten: () => {} });
+};
 
 const KEY = { upstream: "fs", tenant: "acme" };
 
@@ -14,6 +20,7 @@ function setup(open: () => Promise<UpstreamLink>, idleMs = 5) {
     upstreams: ["fs"],
     lease: (_upstream, onGone) => pool.lease(KEY, onGone),
     shownUri: (_upstream, uri) => uri,
+    ...{ kept: kept(), mayPrime: false },
   });
   return { pool, changes };
 }
@@ -48,6 +55,7 @@ Deno.test("an upstream that cannot be listened to is tried by one timer, however
       return Promise.reject(new UpstreamFailure("upstream_failed", "cannot_start"));
     },
     shownUri: (_upstream, uri) => uri,
+    ...{ kept: kept(), mayPrime: false },
   });
   const streams = [];
   for (let n = 0; n < 10; n++) {

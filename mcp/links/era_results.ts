@@ -5,7 +5,7 @@
 import { isJsonObject, type JsonObject } from "../../core/json.ts";
 import { memberSpans } from "../../core/strict_json_spans.ts";
 import type { UpstreamInfo } from "../upstream_link.ts";
-import { LEGACY_VERSIONS } from "../versions.ts";
+import { negotiatedLegacyVersion } from "../versions.ts";
 import { MODERN_VERSION, SERVER_INFO_META } from "./modern_meta.ts";
 
 /** Members of a modern result that the legacy era does not know. */
@@ -65,9 +65,8 @@ export function initializeResult(
   upstream: string,
   requestedVersion: unknown,
 ): JsonObject {
-  const isKnown = typeof requestedVersion === "string" && LEGACY_VERSIONS.includes(requestedVersion);
   return {
-    protocolVersion: isKnown ? requestedVersion : LEGACY_VERSIONS[0] as string,
+    protocolVersion: negotiatedLegacyVersion(requestedVersion),
     capabilities: bridgedServerCapabilities(info.capabilities),
     serverInfo: Object.keys(info.serverInfo).length > 0 ? info.serverInfo : { name: upstream, version: "0" },
     ...(info.instructions === undefined ? {} : { instructions: info.instructions }),

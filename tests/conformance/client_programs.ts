@@ -184,7 +184,7 @@ export async function layOutNodeProgram(packages: string, files: readonly string
 export async function runNodeClient(
   { packages, nodeFolder }: { readonly packages: string; readonly nodeFolder: string | undefined },
   script: string,
-  order: ClientOrder,
+  order: object,
 ): Promise<ProgramRun> {
   const folder = await layOutNodeProgram(packages, ["order.mjs", "inspector.sh", script]);
   try {
