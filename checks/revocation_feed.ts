@@ -52,6 +52,8 @@ export interface RevocationFeed {
   isFresh(): boolean;
   /** The kind of the revocation that covers the subject, or `undefined`. */
   isRevoked(subject: RevocationSubject): string | undefined;
+  /** Whether this very block is revoked, and with it every token that begins with it or was made from it. */
+  isBlockRevoked(tenant: string, blockId: string): boolean;
   /** The scope of an engaged kill switch that stops the subject, or `undefined`. */
   stoppedBy(subject: SwitchSubject): KillSwitch["scope"] | undefined;
   /** Calls back whenever something was revoked or stopped: what goes on without being asked again may have to end. One listener. */
@@ -119,6 +121,10 @@ class Feed implements RevocationFeed {
     if (this.#covers(subject, "upstream", subject.upstream)) return "upstream";
     if (this.#covers(subject, "tenant")) return "tenant";
     return this.#covers(subject, "all") ? "all" : undefined;
+  }
+
+  isBlockRevoked(tenant: string, blockId: string): boolean {
+    return this.#revokedBefore.has(keyOf("block", tenant, blockId));
   }
 
   stoppedBy(subject: SwitchSubject): KillSwitch["scope"] | undefined {

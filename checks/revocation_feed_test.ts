@@ -45,6 +45,8 @@ Deno.test("isRevoked() finds every kind, for the right tenant only", async () =>
     const { feed } = feedOf([{ number: 1, effect: "revoke", ...row }]);
     await feed.start();
     assert.equal(feed.isRevoked(subject), expected, JSON.stringify(row));
+    const isOfRoot = expected === "block" && row.value === "r";
+    assert.equal(feed.isBlockRevoked("acme", "r"), isOfRoot, JSON.stringify(row));
     await feed.close();
   }
 });

@@ -15,6 +15,7 @@ import type { LogParts } from "./log_parts.ts";
 import { buildMcpFront } from "./mcp_parts.ts";
 import { readGauges } from "./metric_gauges.ts";
 import { buildToolPins } from "./pin_parts.ts";
+import type { LinkServer } from "../mcp/link_server/link_server.ts";
 import { reachUpstreams } from "./reached_upstreams.ts";
 import type { RecordWatch } from "./record_watch.ts";
 import type { ReplicaLease } from "./replica_lease.ts";
@@ -54,8 +55,8 @@ export async function openDoors(
   const sourceIps = new WeakMap<Request, string>();
   const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
   const state = { draining: false };
-  const front = await openFront(parts, address);
-  gateway.revocations.onRestricted(() => void front.recheckStreams()); // whose token no longer counts loses them
+  const { front, links } = await openFront(parts, address);
+  gateway.revocations.onRestricted(() => endWhatIsRevoked(gateway, front, links));
   announceOtherLists(store, gateway, front);
   const connections = buildConnectionParts(parts.configuration.config, metrics, log);
   metrics.setGauges(() =>
@@ -98,6 +99,12 @@ export async function openDoors(
   };
 }
 
+/** Whose token no longer counts loses streams, sessions and links. */
+function endWhatIsRevoked({ revocations }: GatewayParts, front: McpFront, links: LinkServer): void {
+  void front.recheckStreams();
+  links.endWhere((tenant, rootBlockId) => revocations.isBlockRevoked(tenant, rootBlockId));
+}
+
 /** What callers may list changes with the checks' own versions, which follow the settings. */
 function announceOtherLists(store: StoreParts, { gateway }: GatewayParts, front: McpFront): void {
   let announced = gateway.listsVersion();
@@ -110,7 +117,10 @@ function announceOtherLists(store: StoreParts, { gateway }: GatewayParts, front:
 }
 
 /** The agents' side, and how upstreams are reached from there. */
-async function openFront(parts: Parts, address: ListenAddress): Promise<McpFront> {
+async function openFront(
+  parts: Parts,
+  address: ListenAddress,
+): Promise<{ readonly front: McpFront; readonly links: LinkServer }> {
   const { store, audit, gateway, metrics, log } = parts;
   const pins = buildToolPins({
     ...{ store, metrics, log, source: audit.source },
@@ -121,7 +131,7 @@ async function openFront(parts: Parts, address: ListenAddress): Promise<McpFront
   parts.undo.add(() => withinMs(CLOSE_LINKS_MS, reached.close()));
   const front = await buildMcpFront({ ...parts, parts: gateway, address, pins, reached });
   reached.onToolsChanged((upstream) => front.catalogue.reread(upstream));
-  return front;
+  return { front, links: reached.links };
 }
 
 /** Lets calls in flight end and writes what is still to be written, as far as the database takes it. */

@@ -83,6 +83,15 @@ export class LinkServer {
     return (request) => this.#answer(upstream, request);
   }
 
+  /** Ends sessions, parked calls and links of principals whose token no longer counts. */
+  endWhere(concerns: (tenant: string, rootBlockId: string) => boolean): void {
+    this.#sessions.endWhere(({ tenant, rootBlockId }) => concerns(tenant, rootBlockId));
+    this.#parked.endWhere(({ tenant, rootBlockId }) => concerns(tenant, rootBlockId));
+    void this.#options.pool.closeWhere(({ tenant, principal }) =>
+      principal !== undefined && concerns(tenant, principal)
+    );
+  }
+
   /** Ends all sessions and parked calls. */
   close(): void {
     this.#sessions.close();

@@ -7,7 +7,8 @@ import { type LinkKey, LinkPool } from "../links/link_pool.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
 import type { LinkAnswer, LinkRequest } from "../upstream_link.ts";
 import { LinkServer, type ServedUpstream } from "./link_server.ts";
-import { MAX_LINK_SESSIONS_PER_PRINCIPAL } from "./link_sessions.ts";
+import { KeptStreams } from "./kept_streams.ts";
+import { LinkSessions, MAX_LINK_SESSIONS_PER_PRINCIPAL } from "./link_sessions.ts";
 
 const ALICE: Caller = { tenant: "acme", rootBlockId: "alice" };
 const upstream: ServedUpstream = {
@@ -99,6 +100,40 @@ Deno.test("LinkServer bounds the sessions of one principal: the one used longest
   assert.equal(server.sessions, MAX_LINK_SESSIONS_PER_PRINCIPAL);
   assert.equal((await server.serve("fs")(request(call, {}, first))).status, 200);
   assert.equal((await server.serve("fs")(request(call, {}, second))).status, 404);
+  await close();
+});
+
+Deno.test("a replica that is full ends a session of the tenant that has the most", () => {
+  const pool = new LinkPool({ steadyMs: () => 0, open: () => Promise.reject(new Error("not asked")) });
+  const parts = { newId: () => crypto.randomUUID(), steadyMs: () => 0 };
+  const sessions = new LinkSessions({
+    ...{ ...parts, pool, replicaId: "one", maxSessions: 3, kept: new KeptStreams(parts) },
+  });
+  const open = (tenant: string, rootBlockId: string) =>
+    sessions.open({
+      ...{ tenant, rootBlockId, upstreams: [upstream], protocolVersion: "2025-11-25" },
+      ...{ capabilities: {}, clientInfo: undefined, shownUri: (_of: string, uri: string) => uri },
+    });
+  const quiet = open("quiet", "q");
+  const [first, second] = [open("busy", "a"), open("busy", "b")];
+  open("third", "t");
+  const isThere = (one: typeof quiet) => sessions.find(one.options.id, one.options) !== undefined;
+  assert.deepEqual([quiet, first, second].map(isThere), [true, false, true]);
+  sessions.close();
+});
+
+Deno.test("whose token is revoked loses sessions, parked calls and links, and nobody else does", async () => {
+  const { server, opened, links, close } = setup(echo, { transport: "http" });
+  const session = await connect(server);
+  const bob = { ...initialize, caller: { ...ALICE, rootBlockId: "bob" } };
+  const bobs = (await server.serve("fs")(bob)).headers.get("mcp-session-id") ?? "";
+  server.endWhere((tenant, rootBlockId) => tenant === "acme" && rootBlockId === "alice");
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(opened.map(({ principal }) => principal), ["alice", "bob"]);
+  assert.deepEqual(links.map((link) => link.isOpen()), [false, true]);
+  assert.equal((await server.serve("fs")(request(call, {}, session))).status, 404);
+  const asBob = request(call, { caller: bob.caller }, bobs);
+  assert.equal((await server.serve("fs")(asBob)).status, 200);
   await close();
 });
 

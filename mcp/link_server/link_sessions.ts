@@ -2,9 +2,13 @@
 import type { Caller } from "../linked_request.ts";
 import type { LinkPool } from "../links/link_pool.ts";
 import type { KeptStreams } from "./kept_streams.ts";
+import { tenantWithMost } from "../tenant_shares.ts";
 import { LinkSession, type LinkSessionOptions } from "./link_session.ts";
 
-/** Most sessions of one replica, and of one principal; the one that was used longest ago makes room. */
+/**
+ * Most sessions of one replica, and of one principal. The one that was used longest ago makes room: of the principal's, or
+ * of the tenant that has the most.
+ */
 export const MAX_LINK_SESSIONS = 10_000;
 export const MAX_LINK_SESSIONS_PER_PRINCIPAL = 64;
 /** A session that nobody uses for so long ends, milliseconds. */
@@ -19,6 +23,7 @@ export interface LinkSessionsOptions {
   readonly replicaId: string;
   readonly newId: () => string;
   readonly steadyMs: () => number;
+  readonly maxSessions?: number;
 }
 
 interface Entry {
@@ -60,8 +65,8 @@ export class LinkSessions {
     const principal = principalOf(of);
     const own = this.#byPrincipal.get(principal) ?? new Set();
     const [oldestOfOwn] = own.size >= MAX_LINK_SESSIONS_PER_PRINCIPAL ? own : [];
-    const [oldest] = this.#entries.size >= MAX_LINK_SESSIONS ? this.#entries.keys() : [];
-    for (const one of [oldestOfOwn, oldest]) if (one !== undefined) this.#endId(one);
+    if (oldestOfOwn !== undefined) this.#endId(oldestOfOwn);
+    if (this.#entries.size >= (this.#options.maxSessions ?? MAX_LINK_SESSIONS)) this.#makeRoom();
     this.#byPrincipal.set(principal, own.add(id));
     this.#entries.set(id, { session, usedMs: this.#options.steadyMs() });
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP_MS);
@@ -87,8 +92,20 @@ export class LinkSessions {
     this.#endId(session.options.id);
   }
 
+  /** Ends the sessions of principals whom a revocation concerns. */
+  endWhere(concerns: (principal: Pick<Caller, "tenant" | "rootBlockId">) => boolean): void {
+    for (const [id, { session }] of [...this.#entries]) if (concerns(session.options)) this.#endId(id);
+  }
+
   close(): void {
     for (const id of [...this.#entries.keys()]) this.#endId(id);
+  }
+
+  #makeRoom(): void {
+    const sessions = [...this.#entries];
+    const tenant = tenantWithMost(sessions.map(([, { session }]) => session.options.tenant));
+    const [oldest] = sessions.find(([, { session }]) => session.options.tenant === tenant) ?? [];
+    if (oldest !== undefined) this.#endId(oldest);
   }
 
   #endId(id: string): void {

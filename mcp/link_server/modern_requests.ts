@@ -5,7 +5,7 @@ import type { RequestMessage } from "../message.ts";
 import { discoverResult } from "../links/era_results.ts";
 import type { LinkPool } from "../links/link_pool.ts";
 import { CAPABILITIES_META, CLIENT_INFO_META, LOG_LEVEL_META } from "../links/modern_meta.ts";
-import type { BridgedAnswer, ModernClientRequest, ParkedCalls } from "../links/parked_calls.ts";
+import type { BridgedAnswer, CallOwner, ModernClientRequest, ParkedCalls } from "../links/parked_calls.ts";
 import { RPC } from "../refusals.ts";
 import type { LinkClient } from "../upstream_link.ts";
 import { AnswerStream, type AnswerText, errorText, jsonAnswer, resultText } from "./answer_stream.ts";
@@ -129,8 +129,9 @@ function keyOf({ upstream, message, request }: ModernLinkRequest) {
 }
 
 /** The same call by the same principal; the front has bound the state to its arguments. */
-function ownerOf({ upstream, message, request: { caller } }: ModernLinkRequest): string {
-  return JSON.stringify([upstream.name, caller?.tenant, caller?.rootBlockId, message.method]);
+function ownerOf({ upstream, message, request: { caller } }: ModernLinkRequest): CallOwner {
+  const { tenant = "", rootBlockId = "" } = caller ?? {};
+  return { tenant, rootBlockId, upstream: upstream.name, method: message.method };
 }
 
 function clientOf({ upstream, message, request }: ModernLinkRequest): LinkClient {

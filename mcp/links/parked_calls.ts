@@ -13,11 +13,13 @@ import {
 import { modernError, urlElicitations } from "./era_errors.ts";
 import { modernResultText } from "./era_results.ts";
 import type { LinkLease } from "./link_pool.ts";
+import { tenantWithMost } from "../tenant_shares.ts";
 import { MAX_INPUT_REQUESTS, mayAsk, modernInputRequest } from "./input_requests.ts";
 
 export interface ParkedCallsOptions {
   /** Makes an id that nobody can guess; every round gets a new one. */
   readonly newId: () => string;
+  /** Most calls of all; beyond it the tenant that has the most loses its oldest. */
   readonly maxParked?: number;
   /** Most calls of one owner. */
   readonly maxPerOwner?: number;
@@ -25,10 +27,17 @@ export interface ParkedCallsOptions {
   readonly parkedMs?: number;
 }
 
+/** Who may go on with a call: the same principal, with the same method of the same upstream. */
+export interface CallOwner {
+  readonly tenant: string;
+  readonly rootBlockId: string;
+  readonly upstream: string;
+  readonly method: string;
+}
+
 /** A request of a modern client. */
 export interface ModernClientRequest extends LinkRequest {
-  /** Who may go on with it, and with what: principal, method, name and digest of the arguments, in one text. */
-  readonly owner: string;
+  readonly owner: CallOwner;
 }
 
 /** What the front answers: `input_required` with a `requestState`, sealed by the front, that names the parked call. */
@@ -54,7 +63,9 @@ interface Asked {
 }
 
 interface Call {
-  readonly owner: string;
+  readonly owner: CallOwner;
+  /** The owner as one text. */
+  readonly ownerKey: string;
   readonly link: UpstreamLink;
   readonly stop: AbortController;
   readonly asked: Map<string, Asked>;
@@ -102,7 +113,7 @@ export class ParkedCalls {
    */
   async resume(id: string, request: ModernClientRequest): Promise<BridgedAnswer | undefined> {
     const call = this.#parked.get(id);
-    if (call === undefined || call.owner !== request.owner) return undefined;
+    if (call === undefined || call.ownerKey !== keyOfOwner(request.owner)) return undefined;
     this.#unpark(call);
     call.waiting = request;
     const responses = isJsonObject(request.params.inputResponses) ? request.params.inputResponses : {};
@@ -116,7 +127,7 @@ export class ParkedCalls {
   }
 
   /** Ends all calls of owners whom a revocation concerns. */
-  endWhere(concerns: (owner: string) => boolean): void {
+  endWhere(concerns: (owner: CallOwner) => boolean): void {
     for (const call of [...this.#parked.values()]) {
       if (concerns(call.owner)) this.#end(call);
     }
@@ -145,36 +156,37 @@ export class ParkedCalls {
   }
 
   #park(call: Call): BridgedAnswer {
-    const ofOwner = this.#byOwner.get(call.owner) ?? 0;
+    const { maxPerOwner = MAX_PER_OWNER, maxParked = MAX_PARKED } = this.#options;
     if (call.stop.signal.aborted) throw new UpstreamFailure("unknown", "cancelled");
-    // Of one owner's calls the oldest gives way: nobody else's may.
-    if (ofOwner >= (this.#options.maxPerOwner ?? MAX_PER_OWNER)) this.#endOldest(call.owner);
-    if (this.#parked.size >= (this.#options.maxParked ?? MAX_PARKED)) {
-      this.#end(call);
-      throw new UpstreamFailure("unknown", "too_many_parked_calls");
+    // Whoever has too many loses the oldest: nobody else's call gives way.
+    const ofOwner = this.#byOwner.get(call.ownerKey) ?? 0;
+    if (ofOwner >= maxPerOwner) this.#endOldest(({ ownerKey }) => ownerKey === call.ownerKey);
+    if (this.#parked.size >= maxParked) {
+      const tenant = tenantWithMost([...this.#parked.values()].map(({ owner }) => owner.tenant));
+      this.#endOldest(({ owner }) => owner.tenant === tenant);
     }
     const id = this.#options.newId();
     call.id = id;
     this.#parked.set(id, call);
-    this.#byOwner.set(call.owner, (this.#byOwner.get(call.owner) ?? 0) + 1);
+    this.#byOwner.set(call.ownerKey, (this.#byOwner.get(call.ownerKey) ?? 0) + 1);
     const parkedMs = Math.min(this.#options.parkedMs ?? MAX_PARKED_MS, MAX_PARKED_MS);
     call.timer = setTimeout(() => this.#end(call), parkedMs);
     const inputRequests = Object.fromEntries([...call.asked].map(([key, { request }]) => [key, request]));
     return { kind: "parked", parkedId: id, inputRequests };
   }
 
-  #endOldest(owner: string): void {
+  #endOldest(isAmong: (call: Call) => boolean): void {
     for (const call of this.#parked.values()) {
-      if (call.owner === owner) return this.#end(call);
+      if (isAmong(call)) return this.#end(call);
     }
   }
 
   #unpark(call: Call): void {
     clearTimeout(call.timer);
     if (call.id === undefined || !this.#parked.delete(call.id)) return;
-    const ofOwner = (this.#byOwner.get(call.owner) ?? 1) - 1;
-    if (ofOwner === 0) this.#byOwner.delete(call.owner);
-    else this.#byOwner.set(call.owner, ofOwner);
+    const ofOwner = (this.#byOwner.get(call.ownerKey) ?? 1) - 1;
+    if (ofOwner === 0) this.#byOwner.delete(call.ownerKey);
+    else this.#byOwner.set(call.ownerKey, ofOwner);
   }
 
   #end(call: Call): void {
@@ -183,13 +195,25 @@ export class ParkedCalls {
   }
 }
 
+function keyOfOwner({ tenant, rootBlockId, upstream, method }: CallOwner): string {
+  return JSON.stringify([upstream, tenant, rootBlockId, method]);
+}
+
 function startCall(lease: LinkLease, request: ModernClientRequest): Call {
   const { link } = lease;
   const stop = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<LinkAnswer>();
   promise.catch(() => {});
   const call: Call = {
-    ...{ owner: request.owner, link, stop, answer: promise, waiting: request, asked: new Map() },
+    ...{
+      owner: request.owner,
+      ownerKey: keyOfOwner(request.owner),
+      link,
+      stop,
+      answer: promise,
+      waiting: request,
+      asked: new Map(),
+    },
     ...{ wake: () => {}, nextKey: 1, id: undefined, timer: undefined },
   };
   const { onProgress, onNotification, idleTimeoutMs, timeoutMs } = request;

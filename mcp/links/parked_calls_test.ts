@@ -4,6 +4,7 @@ import type { LinkAnswer, LinkRequest } from "../upstream_link.ts";
 import { fakeLink, requestOf, resultOf, until } from "./link_fixture.ts";
 import {
   type BridgedAnswer,
+  type CallOwner,
   type ModernClientRequest,
   ParkedCalls,
   type ParkedCallsOptions,
@@ -23,9 +24,17 @@ function setup(
   return { parked, lease, released: () => released };
 }
 
+function ownerOf(rootBlockId: string, tenant = "acme"): CallOwner {
+  return { tenant, rootBlockId, upstream: "fs", method: "tools/call" };
+}
+
 function call(changes: Partial<ModernClientRequest> = {}): ModernClientRequest {
   const client = { capabilities: ALL, traceHeaders: {} };
-  return { ...requestOf("tools/call", { params: { name: "t" }, client }), owner: "alice", ...changes };
+  return {
+    ...requestOf("tools/call", { params: { name: "t" }, client }),
+    owner: ownerOf("alice"),
+    ...changes,
+  };
 }
 
 const retry = (inputResponses: JsonObject, changes: Partial<ModernClientRequest> = {}) =>
@@ -71,7 +80,7 @@ Deno.test("ParkedCalls parks a call that asks, and goes on with the answers unti
 Deno.test("ParkedCalls gives a call to its owner only, and each id once", async () => {
   const { parked, lease } = setup(curious);
   const { id } = parkedOf(await parked.request(lease(), call()));
-  assert.equal(await parked.resume(id, retry({}, { owner: "mallory" })), undefined);
+  assert.equal(await parked.resume(id, retry({}, { owner: ownerOf("mallory") })), undefined);
   assert.equal(await parked.resume("id-99", retry({})), undefined);
   const next = parkedOf(await parked.resume(id, retry({})));
   assert.notEqual(next.id, id);
@@ -97,7 +106,7 @@ Deno.test("ParkedCalls gives up calls that nobody goes on with, and those of a r
   await until(() => aborted.length === 1, "the expiry");
   await until(() => released() === 1, "the release");
   parkedOf(await parked.request(lease(), call()));
-  parked.endWhere((owner) => owner === "alice");
+  parked.endWhere(({ rootBlockId }) => rootBlockId === "alice");
   await until(() => aborted.length === 2, "the end");
   assert.equal(parked.size, 0);
 });
@@ -105,11 +114,20 @@ Deno.test("ParkedCalls gives up calls that nobody goes on with, and those of a r
 Deno.test("ParkedCalls holds a bounded number, of all and of one owner", async () => {
   const aborted: string[] = [];
   const { parked, lease } = setup(hanging(aborted), { maxParked: 3, maxPerOwner: 2 });
-  for (const owner of ["alice", "alice", "bob"]) await parked.request(lease(), call({ owner }));
+  const park = (owner: CallOwner) => parked.request(lease(), call({ owner })).then(parkedOf);
+  const goesOn = (id: string, owner: CallOwner) =>
+    parked.resume(id, call({ owner, params: { name: "t", inputResponses: {} } }));
+  const [alice, bob, carol] = [ownerOf("alice"), ownerOf("bob"), ownerOf("carol", "other")];
+  const ids: string[] = [];
+  for (const owner of [alice, alice, bob]) ids.push((await park(owner)).id);
   // Of one owner's calls the oldest gives way, but nobody else's does.
-  assert.equal((await parked.request(lease(), call({ owner: "alice" }))).kind, "parked");
-  await assert.rejects(parked.request(lease(), call({ owner: "carol" })), { code: "too_many_parked_calls" });
+  await park(alice);
+  assert.deepEqual([parked.size, aborted.length], [3, 1]);
+  // When all places are taken, the tenant that has the most loses its oldest.
+  await park(carol);
   assert.deepEqual([parked.size, aborted.length], [3, 2]);
+  assert.equal(await goesOn(ids[1] ?? "", alice), undefined);
+  assert.equal((await goesOn(ids[2] ?? "", bob))?.kind, "parked");
   parked.close();
 });
 
