@@ -7,7 +7,13 @@ import type { Forwarded } from "./port.ts";
 import { relayAnswer, type RelayPlan } from "./relay.ts";
 import { ServerRequestRelay } from "./server_requests.ts";
 import type { Session } from "./sessions.ts";
+import { streamedWhenSlow } from "./slow_answer.ts";
 import { type Exchange, exchangeWith, type ResolvedUpstream } from "./upstream_connection.ts";
+
+/** How soon a client that leaves must be noticed, where its leaving ends the call, milliseconds. */
+const LEAVING_AFTER_MS = 1_000;
+/** How long nothing may come to any client, milliseconds. */
+const SILENT_AFTER_MS = 15_000;
 
 /** Where a request of a session goes. */
 export interface Destination {
@@ -36,7 +42,8 @@ export function relayRequest(
     failed: (failure) => upstreamRefusalText(arrival, failure, message.id),
     onNotification: notificationListener(parts, arrival),
   };
-  return relayAnswer(sending, plan, parts.nowMs);
+  const relayed = relayAnswer(sending, plan, parts.nowMs);
+  return streamedWhenSlow(relayed, options.endsWithClient === true ? LEAVING_AFTER_MS : SILENT_AFTER_MS);
 }
 
 /** Forwards a request in its session and relays the answer through `edit`; never throws. */

@@ -21,7 +21,6 @@ import { clientsUnderTest, type ClientUnderTest, isPython } from "./clients_unde
 import { type Fixture, startLegacyServer } from "./fixtures/legacy_server.ts";
 import { startModernServer } from "./fixtures/modern_server.ts";
 import { type GivenUpCalls, hasMark, watchGivenUpCalls } from "./given_up_calls.ts";
-import { gatewayOnDeno26 } from "./older_deno.ts";
 import { installNode22 } from "./suite_runs.ts";
 
 interface UpstreamUnderTest {
@@ -69,8 +68,6 @@ const ARGUMENTS = {
 const HASTY_TIMEOUT_MS = 2_000;
 /** Longer than any program may take: what ends a call earlier was the client. */
 const PATIENT_TIMEOUT_MS = 180_000;
-/** A first start on another Deno prepares all modules anew. */
-const START_TIMEOUT_MS = 120_000;
 const PYTHON_OFF = Deno.env.get("INTENTGATE_TEST_PYTHON") === "off";
 const RUNS_AT_ONCE = Math.max(2, navigator.hardwareConcurrency);
 
@@ -85,11 +82,8 @@ Deno.test("clients of others list, call, are refused and cancel through the gate
   const everything = await startEverything(packages, freePort());
   const upstreams: Upstreams = { legacy: startLegacyServer(), modern: startModernServer() };
   const watch = watchGivenUpCalls([upstreams.legacy, upstreams.modern]);
-  const command = PYTHON_OFF ? undefined : await gatewayOnDeno26();
   try {
     await using gateway = await startGateway({
-      ...(command === undefined ? {} : { command }),
-      readyTimeoutMs: START_TIMEOUT_MS,
       config: {
         upstreams: {
           acme: { url: acme.url },
