@@ -1,4 +1,5 @@
 /** Actions in memory that wait for a second operator: one of each tenant, asked for by "asker-of-old". */
+import type { ErasureStep } from "../audit/erasures.ts";
 import type { AuditActionStore, PendingAction } from "./audit_actions.ts";
 
 /** Token of an admin with a name, who has asked for nothing. */
@@ -13,10 +14,17 @@ export interface ActionState {
   prunableTo: number;
   hasRoom: boolean;
   areRelated: boolean;
+  /** Events of every chain when an erasure is confirmed. */
+  chainEvents: number;
+  /** How often somebody wanted erasures to go on. */
+  goneOn: number;
 }
 
 /** The state of a tenant that has something to prune. */
-export const PRUNABLE: ActionState = { retentionDays: 30, prunableTo: 300, hasRoom: true, areRelated: false };
+export const PRUNABLE: ActionState = {
+  ...{ retentionDays: 30, prunableTo: 300, hasRoom: true, areRelated: false },
+  ...{ chainEvents: 10, goneOn: 0 },
+};
 
 /** A store with an erasure to confirm, `erase-<tenant>`, and a prune of more than there is, `prune-<tenant>`. */
 export function actionTable(state: ActionState, tenants: readonly string[]): AuditActionStore {
@@ -32,27 +40,54 @@ export function actionTable(state: ActionState, tenants: readonly string[]): Aud
     };
     return [[erase.id, erase] as const, [prune.id, prune] as const];
   }));
+  const erasures = new Map<string, PendingAction & { readonly step: ErasureStep }>();
   return {
     request: (_tx, action) => {
       if (!state.hasRoom) return Promise.resolve(undefined);
       rows.set(action.id, { ...action, requestedAt: times.requestedAt, expiresAt: times.expiresAt });
       return Promise.resolve(times.expiresAt);
     },
-    confirm: (_tx, id, operator) =>
-      Promise.resolve(rows.get(id)?.requestedBy !== operator && rows.delete(id)),
+    confirm: (_tx, id, operator) => {
+      const row = rows.get(id);
+      if (row === undefined || row.requestedBy === operator) return Promise.resolve(false);
+      const begun = { actionId: id, chain: row.chain, details: row.details, confirmedBy: operator };
+      const step = { ...begun, confirmer: {}, seq: 0, last: state.chainEvents, salts: 3, values: 5 };
+      erasures.set(id, { ...row, step });
+      return Promise.resolve(rows.delete(id));
+    },
     findPending: (id) => {
       const row = rows.get(id);
       return Promise.resolve(row && { ...row, isRelated: state.areRelated });
     },
     pending: (after, limit, chains) =>
       Promise.resolve(
-        [...rows.values()].filter(({ id, chain }) => id > after && (chains?.includes(chain) ?? true))
+        [...rows.values(), ...underWay(erasures.values())].filter(({ id, chain }) =>
+          id > after && (chains?.includes(chain) ?? true)
+        )
           .sort((left, right) => left.id < right.id ? -1 : 1).slice(0, limit),
       ),
     retentionDays: () => Promise.resolve(state.retentionDays),
     prunableTo: () => Promise.resolve(state.prunableTo),
     recordPrune: () => Promise.resolve(),
     removeBodies: () => Promise.resolve(),
-    erase: () => Promise.resolve({ salts: 3, values: 5 }),
+    beginErasure: () => Promise.resolve(),
+    stepErasure: (_tx, id, most) => {
+      const erasure = erasures.get(id);
+      if (erasure === undefined) return Promise.resolve(undefined);
+      const step = { ...erasure.step, seq: Math.min(erasure.step.seq + most, erasure.step.last) };
+      erasures.set(id, { ...erasure, step });
+      return Promise.resolve(step);
+    },
+    goOnErasing: () => void state.goneOn++,
   };
+}
+
+function* underWay(
+  erasures: Iterable<PendingAction & { readonly step: ErasureStep }>,
+): Generator<PendingAction> {
+  for (const { step: { seq, last, salts, values, confirmedBy }, ...row } of erasures) {
+    if (row.kind === "erase" && seq < last) {
+      yield { ...row, confirmedBy, erasing: { seq, last, salts, values } };
+    }
+  }
 }

@@ -55,13 +55,16 @@ interface FixtureState {
   chainFault: Error | undefined;
   isUnsigned: boolean;
   searchesHang: boolean;
+  /** Reading the head of a chain is never answered. */
+  chainsHang: boolean;
   isPruned: boolean;
   actions: ActionState;
 }
 
 function firstState(): FixtureState {
   return {
-    ...{ isUnsigned: false, searchesHang: false, isPruned: false, actions: { ...PRUNABLE } },
+    ...{ isUnsigned: false, searchesHang: false, chainsHang: false, isPruned: false },
+    actions: { ...PRUNABLE },
     fault: undefined,
     chainFault: new Error("secret detail"),
   };
@@ -128,6 +131,7 @@ interface Tables {
   readonly inserted: unknown[];
   readonly state: {
     readonly chainFault: Error | undefined;
+    readonly chainsHang: boolean;
     readonly isUnsigned: boolean;
     readonly isPruned: boolean;
     readonly actions: ActionState;
@@ -189,7 +193,9 @@ async function auditLog(state: Tables["state"]): Promise<AuditLog> {
   return {
     reader: {
       head: (chain) =>
-        state.chainFault === undefined
+        state.chainsHang
+          ? Promise.withResolvers<never>().promise
+          : state.chainFault === undefined
           ? Promise.resolve({ seq: of(chain)?.entries.length ?? 0, hash: "00".repeat(32) })
           : Promise.reject(state.chainFault),
       read: (chain, after, limit) =>
@@ -201,6 +207,8 @@ async function auditLog(state: Tables["state"]): Promise<AuditLog> {
           }))
             .slice(after, after + limit),
         ),
+      oldest: async (chain, range, needles, limit, maxBytes) =>
+        await of(chain)?.source.oldest(chain, range, needles, limit, maxBytes) ?? [],
       latestCheckpoint: (chain) => Promise.resolve(checkpointOf(chain)),
       checkpointUpTo: (chain, size) =>
         Promise.resolve([checkpointOf(chain)].find((found) => found !== undefined && found.size <= size)),
@@ -220,6 +228,7 @@ async function auditLog(state: Tables["state"]): Promise<AuditLog> {
     originOf: (chain) => `gateway.example/${chain}`,
     verifierKeys: () => [],
     witnessKeys: () => [],
+    heldElsewhere: () => Promise.resolve({}),
     sign: () => Promise.resolve(),
   };
 }

@@ -1,4 +1,7 @@
+import { Buffer } from "node:buffer";
 import type { StoredCheckpoint } from "../audit/log_signer.ts";
+import type { PageSource } from "../audit/export/event_pages.ts";
+import type { HeldElsewhere } from "../audit/signed_points.ts";
 import type { ChainReader } from "../audit/verify.ts";
 import { requireChain } from "./audit_access.ts";
 import { auditExportRoutes } from "./audit_export.ts";
@@ -14,8 +17,8 @@ import { type AdminRoute, reading } from "./route.ts";
 /** A signed checkpoint as the database keeps it. */
 export type SignedSize = StoredCheckpoint;
 
-/** What the routes read; `store/audit_events.ts` and `store/audit_tree.ts` fit. */
-export interface AuditReader extends ChainReader, PrivateReader {
+/** What the routes read; `store/audit_events.ts`, `store/audit_search.ts` and `store/audit_tree.ts` fit. */
+export interface AuditReader extends ChainReader, PageSource, PrivateReader {
   /** The newest checkpoint under which at least so many witnesses have signed. */
   latestCosigned(chain: string, witnesses: number): Promise<SignedSize | undefined>;
   /** Signature lines of witnesses under the checkpoint of this size, each ending with a line break. */
@@ -30,9 +33,14 @@ export interface AuditLog {
   verifierKeys(origin: string): readonly string[];
   /** Verifier keys of the witnesses, as lines. */
   witnessKeys(): readonly string[];
+  /** What is kept of a chain besides the database. */
+  heldElsewhere(chain: string): Promise<HeldElsewhere>;
   /** Signs what is there now; the answer does not depend on whether it was possible. */
   sign(chain: string): Promise<unknown>;
 }
+
+/** The events of a page begin within so many bytes. */
+const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
 /** The audit chains: reading one in order, recomputing it, its log and its exports. */
 export function auditRoutes(environment: AdminEnvironment, log: AuditLog): readonly AdminRoute[] {
@@ -40,13 +48,17 @@ export function auditRoutes(environment: AdminEnvironment, log: AuditLog): reado
   return [
     reading(AUDIT_ROUTES.events, async ({ operator, query: { tenant, after = 0, limit } }) => {
       await requireChain(environment, operator, tenant);
-      const rows = await reader.read(tenant, after, limit);
+      const range = { after, upTo: Number.MAX_SAFE_INTEGER };
+      const rows = await reader.oldest(tenant, range, [], limit, MAX_PAGE_BYTES);
       const reasons = await reasonsOf(reader, tenant, rows);
       const events = rows.map((row) => ({
         ...{ seq: row.seq, hash: row.hash, event: JSON.parse(row.canonical) },
         ...(reasons.has(row.seq) ? { reason: reasons.get(row.seq)! } : {}),
       }));
-      return { tenant, events, next_after: nextAfter(rows, limit, (row) => row.seq) };
+      // A page that its bytes have ended is full, too.
+      const isLong = rows.reduce((sum, { canonical }) =>
+        sum + Buffer.byteLength(canonical), 0) >= MAX_PAGE_BYTES;
+      return { tenant, events, next_after: nextAfter(rows, isLong ? rows.length : limit, (row) => row.seq) };
     }),
     auditVerifyRoute(environment, log),
     auditValuesRoute(environment, reader),

@@ -1,5 +1,6 @@
 /** Pruning and erasing: one operator asks, another confirms, and both stand in the chain before anything goes. */
 import { createHash } from "node:crypto";
+import { confirmerOf, ERASE_CONFIRMED, erasedEntry, type ErasureStep, hasEnded } from "../audit/erasures.ts";
 import { planPrune, PrunePlanError } from "../audit/prune_plan.ts";
 import { PRUNE_REQUESTED, PRUNED } from "../audit/prune_record.ts";
 import { hex } from "../audit/digest.ts";
@@ -8,8 +9,10 @@ import type { JsonObject } from "../core/json.ts";
 import { areTwoPersons, type Operator } from "../core/operator.ts";
 import type { Tx } from "../core/tx.ts";
 import type { AuditLog } from "./audit.ts";
+import { requireChain } from "./audit_access.ts";
 import { AUDIT_ACTION_ROUTES } from "./contract/audit_actions.ts";
-import { type AdminEnvironment, type AdminVariables, changeEntry, requireTenant } from "./environment.ts";
+import { INSTALLATION_CHAINS } from "./contract/audit_words.ts";
+import { type AdminEnvironment, type AdminVariables, changeEntry } from "./environment.ts";
 import { actsFor } from "./operator.ts";
 import { nextAfter } from "./paging.ts";
 import { ProblemError } from "./problem.ts";
@@ -24,9 +27,12 @@ export interface PendingAction {
   readonly requestedBy: string;
   readonly requestedAt: number;
   readonly expiresAt: number;
+  /** Another operator confirmed it, and it is under way. */
+  readonly confirmedBy?: string;
+  readonly erasing?: Pick<ErasureStep, "seq" | "last" | "salts" | "values">;
 }
 
-/** What the routes change; `store/audit_actions.ts`, `store/audit_prunes.ts` and `store/audit_values.ts` fit. */
+/** What the routes change; `store/audit_actions.ts`, `store/audit_prunes.ts` and `store/audit_erasures.ts` fit. */
 export interface AuditActionStore {
   /** When it expires; `undefined` when too many of the chain wait. */
   request(
@@ -45,19 +51,20 @@ export interface AuditActionStore {
     operator: string,
   ): Promise<PendingAction & { readonly isRelated: boolean } | undefined>;
   pending(after: string, limit: number, chains?: readonly string[]): Promise<readonly PendingAction[]>;
-  /** For how many days the tenant keeps its events; `undefined` when for ever. */
-  retentionDays(tenant: string): Promise<number | undefined>;
-  /** The last event that is older than so many days, is signed, and has no allow before it that owes its outcome. */
+  /** For how many days the events of a chain are kept; `undefined` when for ever. */
+  retentionDays(chain: string): Promise<number | undefined>;
+  /** The last event that is older than so many days, is signed, and has none before it that is still needed. */
   prunableTo(chain: string, days: number): Promise<number>;
   /** Says in the transaction of the event `seq` that it accounts for a confirmed prune. */
   recordPrune(tx: Tx, actionId: string, seq: number): Promise<void>;
   /** Removes the bodies that are accounted for. */
   removeBodies(): Promise<unknown>;
-  erase(
-    tx: Tx,
-    chain: string,
-    filter: JsonObject,
-  ): Promise<{ readonly salts: number; readonly values: number }>;
+  /** Begins a confirmed erasure, of what the chain has now. */
+  beginErasure(tx: Tx, actionId: string, confirmer: JsonObject): Promise<void>;
+  /** Removes what fits beside up to `most` more events. */
+  stepErasure(tx: Tx, actionId: string, most: number): Promise<ErasureStep | undefined>;
+  /** Goes on with erasures that were begun; nobody waits for it. */
+  goOnErasing(): void;
 }
 
 /** How long an action waits for the second operator. */
@@ -68,6 +75,8 @@ const MAX_WAITING_ACTIONS = 100;
 const MAX_PRUNED_EVENTS = 500_000;
 const TILE_EVENTS = 256;
 const PLAN_TIMEOUT_MS = 60_000;
+/** Events that the confirmation of an erasure itself looks at; the rest follows, step by step. */
+const FIRST_ERASED_EVENTS = 5_000;
 
 /** Routes of both. */
 export function auditActionRoutes(
@@ -78,14 +87,14 @@ export function auditActionRoutes(
   return [
     changing(environment, AUDIT_ACTION_ROUTES.prune, async (request, commit) => {
       const { operator, body: { tenant } } = request;
-      await requireTenant(environment, operator, tenant);
+      await requireChain(environment, operator, tenant);
       requireName(operator);
       const details = await prunable(log, store, tenant);
       return await commit((tx) => ask(environment, request, store, tx, { tenant, kind: "prune", details }));
     }),
     changing(environment, AUDIT_ACTION_ROUTES.erase, async (request, commit) => {
       const { operator, body: { tenant, ...details } } = request;
-      await requireTenant(environment, operator, tenant);
+      await requireChain(environment, operator, tenant);
       requireName(operator);
       requireOneFilter(details);
       const asked = { tenant, kind: "erase" as const, details: withoutAbsent(details) };
@@ -101,7 +110,9 @@ export function auditActionRoutes(
       if (action === undefined || !actsFor(operator, action.chain)) throw unknownAction();
       requireSecond(operator, action, action.isRelated);
       if (action.kind === "erase") {
-        return await commit((tx) => erase(environment, request, store, tx, action));
+        const committed = await commit((tx) => erase(environment, request, store, tx, action));
+        store.goOnErasing();
+        return committed;
       }
       const facts = await pruneFacts(environment, log, action);
       const committed = await commit((tx) => prune(environment, request, store, tx, action, facts));
@@ -113,13 +124,16 @@ export function auditActionRoutes(
 }
 
 /** What may go now: whole tiles, so that their hashes stay. */
-async function prunable({ reader }: AuditLog, store: AuditActionStore, tenant: string) {
-  const days = await store.retentionDays(tenant);
+async function prunable({ reader }: AuditLog, store: AuditActionStore, chain: string) {
+  const days = await store.retentionDays(chain);
   if (days === undefined) {
-    throw conflict("no_retention", `Tenant "${tenant}" has no retention_days: all its events are kept`);
+    const setting = INSTALLATION_CHAINS.some((name) => name === chain)
+      ? `The configuration has no ${chain.slice(1)}_retention_days`
+      : `Tenant "${chain}" has no retention_days`;
+    throw conflict("no_retention", `${setting}: all events of the chain are kept`);
   }
-  const from = ((await reader.pruned(tenant))?.to ?? 0) + 1;
-  const last = Math.min(await store.prunableTo(tenant, days), from - 1 + MAX_PRUNED_EVENTS);
+  const from = ((await reader.pruned(chain))?.to ?? 0) + 1;
+  const last = Math.min(await store.prunableTo(chain, days), from - 1 + MAX_PRUNED_EVENTS);
   const to = last - last % TILE_EVENTS;
   if (to >= from) return { from, to };
   const detail = `Expected ${TILE_EVENTS} events after ${
@@ -211,14 +225,25 @@ async function erase(
   tx: Tx,
   action: PendingAction,
 ) {
-  await confirmIn(store, tx, action, variables.operator);
-  const erased = await store.erase(tx, action.chain, action.details);
-  const data = { ...action.details, request: action.id, ...erased };
-  const entry = changeEntry(environment, variables, {
-    ...{ tenant: action.chain, code: "audit.erased", activity: 4 },
-    entity: { type: "audit_values", uid: action.chain, data },
+  const { operator, sourceIp } = variables;
+  await confirmIn(store, tx, action, operator);
+  await store.beginErasure(tx, action.id, confirmerOf(operator.role, sourceIp));
+  const step = await store.stepErasure(tx, action.id, FIRST_ERASED_EVENTS);
+  if (step === undefined) throw new TypeError("Expected an erasure that was just begun");
+  const { seq, last, salts, values } = step;
+  const confirmed = changeEntry(environment, variables, {
+    ...{ tenant: action.chain, code: ERASE_CONFIRMED, activity: 3 },
+    entity: {
+      ...{ type: "audit_values", uid: action.chain },
+      data: { ...action.details, request: action.id, last },
+    },
   });
-  return { answer: { ...done(action), erased }, events: [entry] };
+  return hasEnded(step)
+    ? {
+      answer: { ...done(action), erased: { salts, values } },
+      events: [confirmed, erasedEntry(environment, step)],
+    }
+    : { answer: { ...done(action), erasing: { seq, last, salts, values } }, events: [confirmed] };
 }
 
 /** The sequence number of an event that is appended in the transaction. */
@@ -276,8 +301,12 @@ function done({ id, chain, kind, details, requestedBy }: PendingAction) {
 }
 
 function shown(action: PendingAction) {
-  const { requestedAt, expiresAt } = action;
-  return { ...done(action), requested_at: Math.floor(requestedAt), expires_at: Math.floor(expiresAt) };
+  const { requestedAt, expiresAt, confirmedBy, erasing } = action;
+  return {
+    ...{ ...done(action), requested_at: Math.floor(requestedAt), expires_at: Math.floor(expiresAt) },
+    ...(confirmedBy === undefined ? {} : { confirmed_by: confirmedBy }),
+    ...(erasing === undefined ? {} : { erasing }),
+  };
 }
 
 function withoutAbsent(details: Readonly<Record<string, string | number | undefined>>): JsonObject {

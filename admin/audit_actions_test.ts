@@ -49,7 +49,54 @@ Deno.test("an erasure names one of agent, user and event; what was erased stands
   assert.deepEqual((await done.json()).erased, { salts: 3, values: 5 });
   const event = JSON.parse(entries.at(-1)?.canonical ?? "");
   assert.equal(event.metadata.event_code, "audit.erased");
-  assert.deepEqual(event.entity.data, { agent: "bot", request: "erase-acme", salts: 3, values: 5 });
+  const confirmed = JSON.parse(entries.at(-2)?.canonical ?? "");
+  assert.deepEqual([confirmed.metadata.event_code, confirmed.entity.data.last], [
+    "audit.erase_confirmed",
+    10,
+  ]);
+  assert.deepEqual(event.entity.data, { agent: "bot", request: "erase-acme", last: 10, salts: 3, values: 5 });
+});
+
+Deno.test("an erasure from a long chain is answered after its first step, recorded as begun, and listed until it ends", async () => {
+  const { send, state, entries } = await adminApi();
+  state.actions.chainEvents = 12_000;
+  const confirm = { method: "POST", token: NAMED_TOKEN };
+  const answer = await (await send("/audit/actions/erase-acme/confirm", confirm)).json();
+  assert.deepEqual(
+    [answer.erased, answer.erasing],
+    [undefined, { seq: 5_000, last: 12_000, salts: 3, values: 5 }],
+  );
+  const event = JSON.parse(entries.at(-1)?.canonical ?? "");
+  assert.equal(event.metadata.event_code, "audit.erase_confirmed");
+  assert.deepEqual(event.entity.data, { agent: "bot", request: "erase-acme", last: 12_000 });
+  assert.equal(event.unmapped.operator.id, "named-admin");
+  assert.equal(state.actions.goneOn, 1, "it goes on by itself");
+  const listed = await (await send("/audit/actions", { token: NAMED_TOKEN })).json();
+  const row = listed.actions.find(({ id }: { id: string }) => id === "erase-acme");
+  assert.deepEqual([row.confirmed_by, row.erasing], ["named-admin", answer.erasing]);
+  const again = await send("/audit/actions/erase-acme/confirm", confirm);
+  assert.equal(again.status, 404, "it was confirmed");
+});
+
+Deno.test("chains that are no tenant's are pruned and erased from by operators of all tenants only", async () => {
+  const { send, operator, state, entries } = await adminApi();
+  const some = await operator("some", "admin", ["acme", "default"]);
+  for (const tenant of ["~unverified", "~installation"]) {
+    const prune = await send("/audit/prunes", { body: { tenant }, token: some });
+    const erase = await send("/audit/erasures", { body: { tenant, user: "eve" }, token: some });
+    assert.deepEqual([prune.status, erase.status], [404, 404], tenant);
+    const before = entries.length;
+    for (const [path, body] of [["prunes", { tenant }], ["erasures", { tenant, user: "eve" }]] as const) {
+      assert.equal((await send(`/audit/${path}`, { body, token: NAMED_TOKEN })).status, 201, path);
+    }
+    assert.deepEqual(entries.slice(before).map(({ chain }) => chain), [tenant, tenant]);
+    const listed = await (await send("/audit/actions", { token: some })).json();
+    assert.ok(listed.actions.every((row: { tenant: string }) => row.tenant !== tenant));
+    state.actions.retentionDays = undefined;
+    const refused = await (await send("/audit/prunes", { body: { tenant }, token: NAMED_TOKEN })).json();
+    assert.match(refused.detail, new RegExp(`no ${tenant.slice(1)}_retention_days`));
+    state.actions.retentionDays = 30;
+  }
 });
 
 Deno.test("what waits is listed to operators of its tenant only, and is gone when it was confirmed", async () => {

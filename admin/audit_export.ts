@@ -2,6 +2,7 @@
 import { genesisHash, hex } from "../audit/digest.ts";
 import type { EventTerms } from "../audit/event_terms.ts";
 import { eventFilter } from "../audit/export/event_filter.ts";
+import { eventPages } from "../audit/export/event_pages.ts";
 import { TABLE_HEADER, tableLines } from "../audit/export/event_table.ts";
 import { exportArchive, ExportError, type ExportFilter } from "../audit/export/export_archive.ts";
 import type { PrunedBeginning } from "../audit/export/pruned_part.ts";
@@ -15,9 +16,6 @@ import { type AdminEnvironment, type AdminVariables, changeEntry } from "./envir
 import type { ExportSlots } from "./export_slots.ts";
 import { ProblemError } from "./problem.ts";
 import { type AdminRoute, type ServedFile, serving } from "./route.ts";
-
-/** Rows of a table that are read at once. */
-const PAGE_ROWS = 1_000;
 
 interface Asked extends EventTerms {
   readonly tenant: string;
@@ -69,7 +67,7 @@ async function stream(
   request: AdminVariables["Variables"] & { readonly query: Asked },
   { range, chunks, headers, format }: Parts & Pick<ServedFile, "headers"> & { readonly format: string },
 ): Promise<ServedFile> {
-  const slot = takeSlot(slots, request.operator);
+  const slot = takeSlot(slots, request);
   try {
     const first = await chunks.next();
     await recordExport(environment, request, { format, ...range });
@@ -80,12 +78,15 @@ async function stream(
   }
 }
 
-function takeSlot(slots: ExportSlots, { id }: Operator) {
-  const slot = slots.take(id);
+function takeSlot(
+  slots: ExportSlots,
+  { operator: { id }, query: { tenant } }: { readonly operator: Operator; readonly query: Asked },
+) {
+  const slot = slots.take(id, tenant);
   if (slot !== undefined) return slot;
   throw new ProblemError({
     ...{ status: 429, code: "too_many_exports", retryAfterSeconds: 10 },
-    detail: `Too many exports are under way, of operator "${id}" or of all together`,
+    detail: `Too many exports are under way, of operator "${id}", of "${tenant}" or of all together`,
   });
 }
 
@@ -171,17 +172,13 @@ async function checkpointOf({ reader, sign }: AuditLog, { tenant: chain, size, c
 async function* tableOf(
   { reader }: AuditLog,
   chain: string,
-  { first, last }: Parts["range"],
+  range: Parts["range"],
   filter: ExportFilter | undefined,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
   yield encoder.encode(TABLE_HEADER);
-  for (let after = first - 1; after < last;) {
-    const rows = await reader.read(chain, after, Math.min(PAGE_ROWS, last - after));
-    const lines = tableLines(rows, filter);
-    if (lines !== "") yield encoder.encode(lines);
-    after = rows.at(-1)?.seq ?? last;
-  }
+  // Also a page of which nothing fits: whoever waits for nothing can then be ended.
+  for await (const rows of eventPages(reader, chain, range)) yield encoder.encode(tableLines(rows, filter));
 }
 
 /** An empty chain has no range. */

@@ -1,7 +1,9 @@
 /** The transparency logs behind the audit chains: checkpoint, tiles (https://c2sp.org/tlog-tiles) and proofs. */
+import { parseCheckpointText } from "../audit/checkpoint.ts";
 import { makeLogProof } from "../audit/log_proof.ts";
 import { hex } from "../audit/digest.ts";
 import { consistencyProof } from "../audit/merkle_tree.ts";
+import { parseNote } from "../audit/signed_note.ts";
 import { entryBundle, parseTilePath, readTile, TILE_WIDTH, tileNodes, tileWidth } from "../audit/tiles.ts";
 import type { AuditLog, SignedSize } from "./audit.ts";
 import { requireChain } from "./audit_access.ts";
@@ -33,9 +35,7 @@ function checkpointRoutes(environment: AdminEnvironment, log: AuditLog): readonl
       return {
         ...{ tenant: chain, log_id: environment.source.logId, origin },
         keys: [...log.verifierKeys(origin)],
-        checkpoint: last === undefined
-          ? null
-          : { size: last.size, root: hex(last.root), signed_at: Math.floor(last.signedAt) },
+        checkpoint: last === undefined ? null : described(last),
       };
     }),
     serving(AUDIT_LOG_ROUTES.checkpoint, async ({ operator, params: { chain }, query }) => {
@@ -44,6 +44,12 @@ function checkpointRoutes(environment: AdminEnvironment, log: AuditLog): readonl
       return { body: note, headers: ASK_AGAIN };
     }),
   ];
+}
+
+/** What the note itself says, which is what an auditor can check. */
+function described({ note, signedAt }: SignedSize) {
+  const { size, root } = parseCheckpointText(parseNote(note).text);
+  return { size, root: hex(root), signed_at: Math.floor(signedAt) };
 }
 
 function tileRoutes(environment: AdminEnvironment, log: AuditLog): readonly AdminRoute[] {

@@ -1,4 +1,4 @@
-import type { PlaceConflict } from "../audit/places/place_pusher.ts";
+import type { PlaceConflict } from "../audit/places/place.ts";
 import type { CheckpointPlaceType } from "../core/checkpoint_places.ts";
 import { requireChain } from "./audit_access.ts";
 import { AUDIT_PLACE_ROUTES } from "./contract/audit_places.ts";

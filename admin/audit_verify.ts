@@ -5,18 +5,19 @@ import type { AuditLog } from "./audit.ts";
 import { requireChain } from "./audit_access.ts";
 import { AUDIT_ROUTES } from "./contract/audit.ts";
 import type { AdminEnvironment } from "./environment.ts";
+import { ProblemError } from "./problem.ts";
 import { createReaderSlots, type ReaderSlots } from "./reader_slots.ts";
 import { type AdminRequest, readRequest } from "./request.ts";
-import { type AdminRoute, reading } from "./route.ts";
+import type { AdminRoute } from "./route.ts";
 
 /** How long one verification may take before it answers `unproven`. */
 const VERIFY_TIMEOUT_MS = 60_000;
 /** The same where its reader is told how far it is, and is seen to be there. */
 const MAX_WATCHED_VERIFY_MS = 60 * 60_000;
-/** Watched verifications at once, of all operators and of one; who comes later gets the one answer. */
-const MAX_WATCHED_VERIFIES = 4;
-const MAX_WATCHED_VERIFIES_PER_OPERATOR = 2;
-/** One whose reader takes nothing for so long is ended. */
+/** Verifications at once, of both forms, of all operators and of one, in one replica. */
+const MAX_VERIFIES = 4;
+const MAX_VERIFIES_PER_OPERATOR = 2;
+/** A watched one whose reader takes nothing for so long is ended. */
 const WATCH_IDLE_MS = 60_000;
 const PROGRESS_MS = 1_000;
 
@@ -31,44 +32,57 @@ export function auditVerifyRoute(
   environment: AdminEnvironment,
   log: AuditLog,
   slots: ReaderSlots = createReaderSlots({
-    ...{ most: MAX_WATCHED_VERIFIES, mostPerOperator: MAX_WATCHED_VERIFIES_PER_OPERATOR },
+    ...{ most: MAX_VERIFIES, mostPerOperator: MAX_VERIFIES_PER_OPERATOR },
     idleMs: WATCH_IDLE_MS,
   }),
   progressMs = PROGRESS_MS,
 ): AdminRoute {
   const spec = AUDIT_ROUTES.verify;
-  const plain = reading(spec, async (request) => {
-    const order = await orderOf(environment, log, request);
-    const signal = AbortSignal.timeout(VERIFY_TIMEOUT_MS);
-    return verifyAnswer(await verifyChain(log.reader, { ...order, signal }));
-  });
   return {
     spec,
-    handler: async (context, next) => {
-      if (context.req.method === "HEAD" || context.req.header("accept") !== EVENT_STREAM) {
-        return await plain.handler(context, next);
-      }
+    handler: async (context) => {
       const { request } = await readRequest(context, spec);
-      const order = await orderOf(environment, log, request);
+      await requireChain(environment, request.operator, request.query.tenant);
       const slot = slots.take(request.operator.id);
-      if (slot === undefined) return await plain.handler(context, next);
-      const first = { done: false, value: new TextEncoder().encode(": verifying\n\n") };
-      return context.body(slot.stream(first, watched(log, order, progressMs)), 200, HEADERS);
+      if (slot === undefined) throw tooMany(request.operator.id);
+      let isWatched = false;
+      try {
+        const order = await orderOf(environment, log, request);
+        if (context.req.method === "HEAD" || context.req.header("accept") !== EVENT_STREAM) {
+          const signal = AbortSignal.any([AbortSignal.timeout(VERIFY_TIMEOUT_MS), context.req.raw.signal]);
+          const report = await verifyChain(log.reader, { ...order, signal });
+          const headers = { "content-type": "application/json" };
+          return context.body(JSON.stringify(verifyAnswer(report)), 200, headers);
+        }
+        const first = { done: false, value: new TextEncoder().encode(": verifying\n\n") };
+        const body = slot.stream(first, watched(log, order, progressMs));
+        isWatched = true;
+        return context.body(body, 200, HEADERS);
+      } finally {
+        if (!isWatched) slot.release(); // else the stream does, when it ends
+      }
     },
   };
+}
+
+function tooMany(operatorId: string): ProblemError {
+  return new ProblemError({
+    ...{ status: 429, code: "too_many_verifications", retryAfterSeconds: 10 },
+    detail: `Too many verifications are under way, of operator "${operatorId}" or of all together`,
+  });
 }
 
 async function orderOf(
   environment: AdminEnvironment,
   log: AuditLog,
-  { operator, query: { tenant, expected, since } }: Request,
+  { query: { tenant, expected, since } }: Request,
 ): Promise<VerifyOrder> {
-  await requireChain(environment, operator, tenant);
   // A chain that is younger than the first round of signing has nothing that it could contradict.
   if (await log.reader.latestCheckpoint(tenant) === undefined) await log.sign(tenant);
   const origin = log.originOf(tenant);
   return {
     ...{ chain: tenant, logId: environment.source.logId, origin, expected, since },
+    held: () => log.heldElsewhere(tenant),
     ...{ keys: log.verifierKeys(origin).map(parseVerifierKey), nowMs: environment.nowMs },
   };
 }

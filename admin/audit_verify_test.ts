@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { honestEvents, LOG_ID } from "../audit/export/export_fixture.ts";
 import { formatVerifierKey } from "../audit/signed_note.ts";
-import { CHAIN, imageOf, KEY, ORIGIN, readerOf } from "../audit/verify_fixture.ts";
+import type { HeldElsewhere } from "../audit/signed_points.ts";
+import { CHAIN, checkpointOf, imageOf, KEY, ORIGIN, readerOf } from "../audit/verify_fixture.ts";
 import { canonicalJson } from "../core/canonical_json.ts";
 import type { AuditLog } from "./audit.ts";
 import { auditVerifyRoute } from "./audit_verify.ts";
 import type { AdminEnvironment, AdminVariables } from "./environment.ts";
+import { ProblemError, problemResponse } from "./problem.ts";
 import { createReaderSlots } from "./reader_slots.ts";
 
 const TEXTS = honestEvents(CHAIN, 1_500).map(canonicalJson);
@@ -17,9 +19,10 @@ const PATH = `/audit/verify?tenant=${CHAIN}`;
 const PAGE = 100;
 
 /** The route over a chain whose pages take `pageMs` each. */
-async function served(pageMs: number, most = 1) {
+async function served(pageMs: number, most = 1, held: HeldElsewhere = {}) {
   const reader = readerOf(await imageOf(TEXTS, TEXTS.length));
-  const state = { reads: 0, reading: 0 };
+  const state = { reads: 0, reading: 0, fault: undefined as Error | undefined };
+  const refusals: string[] = [];
   const slow: typeof reader.read = async (chain, after, limit) => {
     state.reads++;
     state.reading++;
@@ -29,9 +32,14 @@ async function served(pageMs: number, most = 1) {
   };
   // What the route does not touch is not there.
   const log = {
-    reader: { ...reader, read: slow },
+    reader: {
+      ...{ ...reader, read: slow },
+      latestCheckpoint: (chain: string) =>
+        state.fault === undefined ? reader.latestCheckpoint(chain) : Promise.reject(state.fault),
+    },
     originOf: () => ORIGIN,
     verifierKeys: () => [formatVerifierKey(ORIGIN, KEY)],
+    heldElsewhere: () => Promise.resolve(held),
     sign: () => Promise.resolve(),
   } as unknown as AuditLog;
   const environment = {
@@ -44,8 +52,13 @@ async function served(pageMs: number, most = 1) {
     context.set("operator", { id: "auditor", role: "auditor", tenants: "*" } as never);
     await next();
   });
+  app.onError((error, context) => {
+    if (!(error instanceof ProblemError)) return context.text("", 500);
+    refusals.push(error.problem.code);
+    return problemResponse(context, error.problem);
+  });
   app.get("/audit/verify", auditVerifyRoute(environment, log, slots, 5).handler);
-  return { app, state, slots };
+  return { app, state, slots, refusals };
 }
 
 Deno.test("GET /audit/verify tells who asks for it how far it is, and ends with the same answer", async () => {
@@ -71,13 +84,46 @@ Deno.test("GET /audit/verify tells who asks for it how far it is, and ends with 
   assert.equal(slots.taken(), 0);
 });
 
-Deno.test("GET /audit/verify answers once where too many already watch", async () => {
-  const { app, slots } = await served(1);
-  const slot = slots.take("auditor");
-  const answer = await app.request(PATH, STREAM);
-  assert.equal(answer.headers.get("content-type"), "application/json");
-  assert.equal((await answer.json()).verdict, "verified");
-  slot?.release();
+Deno.test("GET /audit/verify of either form holds the chain against what is kept of it besides the database", async () => {
+  const longer = honestEvents(CHAIN, 1_600).map(canonicalJson);
+  const { app } = await served(0, 1, { note: checkpointOf(longer, longer.length).note });
+  for (const form of [{}, STREAM]) {
+    const text = await (await app.request(PATH, form)).text();
+    assert.match(text, /"verdict":"broken","broken":\{"seq":\d+,"what":"missing"/);
+  }
+});
+
+Deno.test("GET /audit/verify of either form is refused where too many are under way, and has room again when one ends", async () => {
+  for (const form of [{}, STREAM]) {
+    const { app, slots, refusals } = await served(20);
+    const running = app.request(PATH);
+    while (slots.taken() === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal((await app.request(PATH, form)).status, 429);
+    assert.deepEqual(refusals.splice(0), ["too_many_verifications"]);
+    assert.equal((await (await running).json()).verdict, "verified");
+    assert.equal(slots.taken(), 0);
+    const watched = await app.request(PATH, STREAM);
+    assert.equal((await app.request(PATH, form)).status, 429);
+    await watched.body?.cancel();
+    const again = await app.request(PATH, form);
+    assert.equal(again.status, 200);
+    assert.match(await again.text(), /"verdict":"verified"/);
+  }
+});
+
+Deno.test("GET /audit/verify gives its room back when it fails, and recomputes for nobody who has gone", async () => {
+  const { app, state, slots } = await served(20);
+  state.fault = new Error("no database");
+  for (const form of [{}, STREAM]) assert.equal((await app.request(PATH, form)).status, 500);
+  assert.equal(slots.taken(), 0);
+  state.fault = undefined;
+  const aborter = new AbortController();
+  const running = app.request(PATH, { signal: aborter.signal });
+  while (state.reads === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  aborter.abort();
+  await running;
+  assert.ok(state.reads < TEXTS.length / PAGE / 2, `${state.reads} reads`);
+  assert.equal(slots.taken(), 0);
 });
 
 Deno.test("GET /audit/verify ends when its reader has gone", async () => {

@@ -56,6 +56,12 @@ const MEET: Readonly<Record<string, (api: Api, spec: RouteSpec) => Request | Pro
     for (let n = 0; n < 2; n++) void api.send(path, asked); // never answered
     return { path, ...asked };
   },
+  too_many_verifications: (api, spec) => {
+    api.state.chainsHang = true;
+    const { path, ...asked } = goodRequest(spec);
+    for (let n = 0; n < 2; n++) void api.send(path, asked); // never answered
+    return { path, ...asked };
+  },
   too_many_streams: async (api, spec) => {
     const { path, ...asked } = goodRequest(spec);
     for (let n = 0; n < 4; n++) api.unread.push(await api.send(path, asked));

@@ -36,3 +36,69 @@ Deno.test("createReaderSlots() has so much room for one operator and for all", (
   last.release();
   assert.ok(slots.take("c") !== undefined);
 });
+
+Deno.test("createReaderSlots() keeps the room of a reader that went until nothing is made for it any more", async () => {
+  const slots = createReaderSlots(LIMITS);
+  const page = Promise.withResolvers<void>();
+  const state = { made: 0, hasEnded: false };
+  const rest = (async function* () {
+    try {
+      for (;;) {
+        await page.promise;
+        state.made++;
+        yield new Uint8Array();
+      }
+    } finally {
+      state.hasEnded = true;
+    }
+  })();
+  const ends: ReaderEnd[] = [];
+  const slot = slots.take("a") ?? assert.fail();
+  const reader = slot.stream({ done: false, value: chunk(0) }, rest, (how) => void ends.push(how))
+    .getReader();
+  await reader.read();
+  const waiting = reader.read();
+  await new Promise((resolve) => setTimeout(resolve)); // a page is being made
+  const cancelled = reader.cancel();
+  assert.deepEqual([ends, slots.taken(), state.hasEnded], [["gone"], 1, false]);
+  page.resolve();
+  await cancelled;
+  assert.deepEqual([ends, slots.taken(), state], [["gone"], 0, { made: 1, hasEnded: true }]);
+  assert.equal((await waiting).done, true);
+});
+
+Deno.test("createReaderSlots() sends no empty chunk, and none is an end", async () => {
+  const slot = createReaderSlots(LIMITS).take("a") ?? assert.fail();
+  const rest = (async function* () {
+    for (const byte of [undefined, 1, undefined, undefined, 2, undefined]) {
+      yield await Promise.resolve(byte === undefined ? new Uint8Array() : chunk(byte));
+    }
+  })();
+  const sent = await Array.fromAsync(slot.stream({ done: false, value: new Uint8Array() }, rest));
+  assert.deepEqual(sent, [chunk(1), chunk(2)]);
+});
+
+Deno.test("createReaderSlots() ends a reader that takes too long, also one that reads all the time", async () => {
+  const slots = createReaderSlots({ ...LIMITS, idleMs: 5_000, longestMs: 30 });
+  const rest = (async function* () {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      yield new Uint8Array();
+    }
+  })();
+  const ends: ReaderEnd[] = [];
+  const slot = slots.take("a") ?? assert.fail();
+  const stream = slot.stream({ done: false, value: chunk(0) }, rest, (how) => void ends.push(how));
+  await assert.rejects(new Response(stream).arrayBuffer(), /took more than 30 ms/);
+  assert.equal((await rest.next()).done, true);
+  assert.deepEqual([ends, slots.taken()], [["late"], 0]);
+});
+
+Deno.test("createReaderSlots() leaves room for the readers of other tenants", () => {
+  const slots = createReaderSlots({ ...LIMITS, mostPerTenant: 1 });
+  const first = slots.take("a", "acme") ?? assert.fail();
+  assert.equal(slots.take("b", "acme"), undefined);
+  assert.ok(slots.take("b", "globex") !== undefined);
+  first.release();
+  assert.ok(slots.take("b", "acme") !== undefined);
+});

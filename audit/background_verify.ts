@@ -1,5 +1,6 @@
 /** Verifies all chains on a timer while the process runs: what is new each time, everything now and then. */
 import { parseVerifierKey } from "./signed_note.ts";
+import type { HeldElsewhere } from "./signed_points.ts";
 import { type ChainReader, verifyChain, type VerifyReport } from "./verify.ts";
 
 export interface BackgroundVerifyOptions {
@@ -8,7 +9,12 @@ export interface BackgroundVerifyOptions {
   readonly originOf: (chain: string) => string;
   /** Verifier keys of a log, as lines. */
   readonly verifierKeys: (origin: string) => readonly string[];
+  /** Chains that there must be. */
   readonly chains: () => Promise<readonly string[]>;
+  /** What is kept of a chain besides the database. */
+  readonly heldElsewhere: (chain: string) => Promise<HeldElsewhere>;
+  /** Signs a chain that has no checkpoint yet. */
+  readonly sign: (chain: string) => Promise<unknown>;
   readonly intervalMs: number;
   readonly nowMs: () => number;
   /** Told of every chain that is not what it claims, each time. */
@@ -20,7 +26,7 @@ export interface BackgroundVerify {
   start(): void;
   /** One round now. */
   verifyAll(): Promise<void>;
-  /** When the last round ended in which no chain was broken, epoch seconds; 0 before the first. */
+  /** When the last round ended in which every chain was verified, epoch seconds; 0 before the first. */
   lastOkAt(): number;
   /** Chains that the last round found broken. */
   broken(): number;
@@ -84,8 +90,9 @@ class Rounds implements BackgroundVerify {
     for (const chain of chains) {
       if (this.#aborter.signal.aborted) return;
       try {
-        if (!await this.#verify(chain)) broken++;
+        if (await this.#verify(chain) === "broken") broken++;
       } catch (error) {
+        if (this.#aborter.signal.aborted) return;
         failed++;
         this.#options.onError(chain, error);
       }
@@ -102,18 +109,22 @@ class Rounds implements BackgroundVerify {
     }, afterMs);
   }
 
-  /** Whether the chain is not broken; one that nobody has signed yet is not. */
-  async #verify(chain: string): Promise<boolean> {
+  /** Throws when nothing can be said. */
+  async #verify(chain: string): Promise<"verified" | "broken"> {
     const { reader, logId, originOf, verifierKeys, nowMs, onBroken } = this.#options;
     const origin = originOf(chain);
+    // A chain that is younger than the first round of signing has nothing that it could be held against.
+    if (await reader.latestCheckpoint(chain) === undefined) await this.#options.sign(chain);
     const report = await verifyChain(reader, {
       ...{ chain, logId, origin, since: this.#verified.get(chain), pace: PACE, nowMs },
       ...{ keys: verifierKeys(origin).map(parseVerifierKey), signal: this.#aborter.signal },
+      held: () => this.#options.heldElsewhere(chain),
     });
     if (report.verifiedTo !== undefined) this.#verified.set(chain, report.verifiedTo.note);
-    if (report.verdict !== "broken") return true;
+    if (report.verdict === "verified") return "verified";
+    if (report.verdict === "unproven") throw new Error(`Nothing can be said: ${report.reason ?? ""}`);
     this.#verified.delete(chain);
     onBroken(report);
-    return false;
+    return "broken";
   }
 }

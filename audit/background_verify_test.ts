@@ -4,6 +4,7 @@ import { parseCheckpointText } from "./checkpoint.ts";
 import { genesisHash, hex, nextHash } from "./digest.ts";
 import { honestLog, LOG_ID } from "./export/export_fixture.ts";
 import { formatVerifierKey, parseNote } from "./signed_note.ts";
+import type { HeldElsewhere } from "./signed_points.ts";
 import type { VerifyReport } from "./verify.ts";
 
 async function rounds() {
@@ -16,7 +17,10 @@ async function rounds() {
   }));
   const note = log.checkpoint(size);
   const stored = { size, note, root: parseCheckpointText(parseNote(note).text).root, signedAt: 1 };
-  const state = { fails: false, read: 0, now: 5_000 };
+  const state = {
+    ...{ fails: false, read: 0, now: 5_000, signs: 0, isUnsigned: false, canSign: true },
+    held: {} as HeldElsewhere,
+  };
   const reports: VerifyReport[] = [];
   const errors: unknown[] = [];
   const options: BackgroundVerifyOptions = {
@@ -27,7 +31,7 @@ async function rounds() {
         if (limit > 1) state.read += limit;
         return Promise.resolve(rows.slice(after, after + limit));
       },
-      latestCheckpoint: () => Promise.resolve(stored),
+      latestCheckpoint: () => Promise.resolve(state.isUnsigned ? undefined : stored),
       checkpointUpTo: () => Promise.resolve(stored),
       stillOpen: () => Promise.resolve([]),
       appendedAt: () => Promise.resolve(1),
@@ -40,10 +44,16 @@ async function rounds() {
       verifierKeys: () => [formatVerifierKey(log.origin, log.key)],
     },
     ...{ chains: () => Promise.resolve([log.chain]), intervalMs: 1, nowMs: () => state.now },
+    heldElsewhere: () => Promise.resolve(state.held),
+    sign: () => {
+      state.signs++;
+      if (state.canSign) state.isUnsigned = false;
+      return Promise.resolve();
+    },
     onBroken: (report) => void reports.push(report),
     onError: (_, error) => void errors.push(error),
   };
-  return { verify: createBackgroundVerify(options), rows, state, reports, errors, size };
+  return { verify: createBackgroundVerify(options), rows, state, reports, errors, size, log };
 }
 
 Deno.test("createBackgroundVerify() reads what is new, and everything every 28th time", async () => {
@@ -70,6 +80,41 @@ Deno.test("createBackgroundVerify() tells of broken chains each time, and keeps 
   assert.equal(verify.broken(), 1);
   assert.ok(reports.length >= 1);
   assert.equal(verify.lastOkAt() <= 9, true);
+});
+
+Deno.test("createBackgroundVerify() finds a chain that was rolled back or is gone, by what is kept of it elsewhere", async () => {
+  const { verify, rows, state, reports, log, size } = await rounds();
+  state.held = { note: log.checkpoint(size) };
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken()], [5, 0]);
+  state.now = 9_000;
+  const gone = rows.splice(0);
+  state.isUnsigned = true;
+  state.canSign = false;
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), reports.at(-1)?.broken?.what], [5, 1, "head"]);
+  rows.push(...gone);
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), reports.at(-1)?.broken?.what], [5, 1, "checkpoint"]);
+  state.isUnsigned = false;
+  state.held = { conflict: { code: "rolled_back", size: size + 1 } };
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), reports.at(-1)?.broken?.what], [5, 1, "missing"]);
+  state.held = {};
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken()], [9, 0]);
+});
+
+Deno.test("createBackgroundVerify() has a chain signed that never was, and counts a round in which that fails as none", async () => {
+  const { verify, state, errors } = await rounds();
+  state.isUnsigned = true;
+  state.canSign = false;
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), state.signs, errors.length], [0, 0, 1, 1]);
+  assert.match(String(errors[0]), /no checkpoint has been signed yet/);
+  state.canSign = true;
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), state.signs, errors.length], [5, 0, 2, 1]);
 });
 
 Deno.test("createBackgroundVerify() runs on its timer and stops when it is closed", async () => {

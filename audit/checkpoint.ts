@@ -28,6 +28,12 @@ export function originOf(logOrigin: string, chain: string): string {
   return `${logOrigin}/${chain}`;
 }
 
+/** The chain whose log has this origin; `undefined` when that is none of the log origin. */
+export function chainOf(logOrigin: string, origin: string): string | undefined {
+  const chain = origin.startsWith(`${logOrigin}/`) ? origin.slice(logOrigin.length + 1) : "";
+  return chain === "" || chain.includes("/") ? undefined : chain;
+}
+
 /** The text that is signed. */
 export function checkpointText({ origin, size, root }: Omit<Checkpoint, "extensions">): string {
   return `${origin}\n${size}\n${encodeBase64(root)}\n`;
@@ -59,8 +65,8 @@ export function parseCheckpointText(text: string): Checkpoint {
 }
 
 /**
- * Reads a signed checkpoint of the log `origin`, signed by at least one of its keys; throws `NoteError`. `cosigners`: those
- * of the witnesses that have signed it too.
+ * Reads a signed checkpoint of the log `origin`, signed by at least one of its keys; throws `NoteError`. `cosigners`: names
+ * of the witnesses that have signed it too, each once: a witness with two keys is one witness.
  */
 export function openCheckpoint(
   note: string,
@@ -69,7 +75,7 @@ export function openCheckpoint(
     readonly keys: readonly NoteVerifier[];
     readonly witnesses?: readonly NoteVerifier[];
   },
-): { readonly checkpoint: Checkpoint; readonly cosigners: readonly NoteVerifier[] } {
+): { readonly checkpoint: Checkpoint; readonly cosigners: readonly string[] } {
   const signed = parseNote(note);
   const checkpoint = parseCheckpointText(signed.text);
   if (checkpoint.origin !== expected.origin) {
@@ -77,9 +83,11 @@ export function openCheckpoint(
       `Expected a checkpoint of "${expected.origin}", got "${checkpoint.origin.slice(0, 200)}"`,
     );
   }
-  const keys = expected.keys.filter(({ name }) => name === expected.origin);
-  if (verifiedBy(signed, keys).length === 0) {
+  const { keys, witnesses = [] } = expected;
+  const signers = verifiedBy(signed, [...keys, ...witnesses]);
+  if (!keys.some((key) => key.name === expected.origin && signers.has(key))) {
     throw new NoteError(`No known key of "${expected.origin}" has signed the checkpoint`);
   }
-  return { checkpoint, cosigners: verifiedBy(signed, expected.witnesses ?? []) };
+  const names = witnesses.filter((witness) => signers.has(witness)).map(({ name }) => name);
+  return { checkpoint, cosigners: [...new Set(names)].sort() };
 }

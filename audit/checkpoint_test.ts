@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import {
+  chainOf,
   checkpointText,
   openCheckpoint,
   originOf,
@@ -55,5 +56,21 @@ Deno.test("parseCheckpointText() keeps further lines and refuses what is no chec
   ];
   for (const candidate of bad) {
     assert.throws(() => parseCheckpointText(candidate), NoteError, JSON.stringify(candidate));
+  }
+});
+
+Deno.test("chainOf() is the way back from originOf()", () => {
+  for (const chain of ["acme", "~unverified"]) {
+    assert.equal(chainOf("gateway.example/log", originOf("gateway.example/log", chain)), chain);
+  }
+  for (
+    const other of [
+      "gateway.example/acme",
+      "gateway.example/log",
+      "gateway.example/log/",
+      "gateway.example/log/a/b",
+    ]
+  ) {
+    assert.equal(chainOf("gateway.example/log", other), undefined, other);
   }
 });

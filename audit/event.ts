@@ -10,6 +10,7 @@ import type { PrivateValues } from "../core/record_values.ts";
 import type { TraceContext } from "../core/trace_context.ts";
 import { saltedDigest } from "./digest.ts";
 import { isForeignReason, valueDigest } from "./kept_values.ts";
+import { shortenText } from "./shorten.ts";
 
 /** What every event of one process has in common. A command that serves nothing is no replica. */
 export interface EventOrigin {
@@ -23,6 +24,10 @@ export interface EventOrigin {
 export interface EventSource extends EventOrigin {
   readonly replicaId: string;
 }
+
+/** Names of arguments in an event, and how long one may be: the agent makes them up. */
+const MAX_ARGUMENT_NAMES = 64;
+const MAX_ARGUMENT_NAME_CHARACTERS = 128;
 
 const CATEGORY_APPLICATION_ACTIVITY = 6;
 const CLASS_API_ACTIVITY = 6003;
@@ -171,7 +176,8 @@ function decisionMembers(
   return {
     arguments: {
       digest: saltedDigest(salt, call.argumentsDigest),
-      names: Object.keys(call.arguments).slice(0, 64),
+      names: Object.keys(call.arguments).slice(0, MAX_ARGUMENT_NAMES)
+        .map((name) => shortenText(name, MAX_ARGUMENT_NAME_CHARACTERS)),
       schema: decision.facts.tool?.arguments,
     },
     block_ids: principal.blockIds,

@@ -1,7 +1,8 @@
 /** What must hold for the events of one chain one after the other, besides the tree: chain hash, tenant, outcomes. */
-import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { genesisHash, hex } from "./digest.ts";
 import { EventHasher } from "./event_hasher.ts";
+import { parseEventJson } from "./event_json.ts";
 
 /** Which events are checked. */
 export interface CheckedRange {
@@ -75,7 +76,10 @@ export class EventCheck {
   }
 
   take(canonical: string, seq: number): void {
-    const event = parseEvent(canonical, seq);
+    const event = parseEventJson(canonical);
+    if (event === undefined) {
+      throw new EventFault("event", `Event ${seq} is no JSON object that every reader can read`, seq);
+    }
     const metadata = isJsonObject(event.metadata) ? event.metadata : {};
     if (metadata.tenant_uid !== this.#range.chain || metadata.log_name !== this.#range.log_id) {
       throw new EventFault("mixed_chain", `Event ${seq} is of another chain or log`, seq);
@@ -106,15 +110,4 @@ export class EventCheck {
     if (wasOpen || (this.#range.first !== 1 && this.#range.owed === undefined) || this.#redacts) return;
     throw new EventFault("outcome", `Event ${seq} is an outcome without an allow, or a second one`, seq);
   }
-}
-
-function parseEvent(canonical: string, seq: number): JsonObject {
-  let value: JsonValue;
-  try {
-    value = JSON.parse(canonical);
-  } catch {
-    throw new EventFault("event", `Event ${seq} is no JSON`, seq);
-  }
-  if (!isJsonObject(value)) throw new EventFault("event", `Event ${seq} is no JSON object`, seq);
-  return value;
 }

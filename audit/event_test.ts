@@ -125,3 +125,22 @@ Deno.test("an address that nobody knows is named and not made up", () => {
   const endpoints = ["2001:db8::1", "unknown", ""].map(sourceEndpoint);
   assert.deepEqual(endpoints, [{ ip: "2001:db8::1" }, { name: "unknown" }, { name: "unknown" }]);
 });
+
+Deno.test("decisionEvent() holds the first argument names, and no more of one than it may have", () => {
+  const names = [
+    "short",
+    "n".repeat(900),
+    "\u{1f600}".repeat(100),
+    ...Array.from({ length: 80 }, (_, at) => `n${at}`),
+  ];
+  const called = { ...call, arguments: Object.fromEntries(names.map((name) => [name, 1])) };
+  const { unmapped } = decisionEvent(source, { ...input, decision: allow, call: called }) as {
+    unmapped: JsonObject;
+  };
+  const { names: recorded } = unmapped.arguments as { names: string[] };
+  const marked = [
+    `${"n".repeat(128)}\u2026 [772 characters cut]`,
+    `${"\u{1f600}".repeat(64)}\u2026 [72 characters cut]`,
+  ];
+  assert.deepEqual(recorded, ["short", ...marked, ...names.slice(3, 64)]);
+});

@@ -29,6 +29,14 @@ export interface Gap {
   readonly endMs: number;
 }
 
+/** Times of the first and the last of several. */
+export type GapSpan = Pick<Gap, "startMs" | "endMs">;
+
+/** The span of both. */
+export function spanOf(left: GapSpan, right: GapSpan | undefined = left): GapSpan {
+  return { startMs: Math.min(left.startMs, right.startMs), endMs: Math.max(left.endMs, right.endMs) };
+}
+
 const CLASS_EVENT_LOG_ACTIVITY = 1008;
 
 /** The entry of one gap, recorded once. */

@@ -1,7 +1,8 @@
 /** Keeps the counts of gaps in a file of their own until their events are in the chains. */
 import type { Appender } from "./appender.ts";
 import type { EventSource } from "./event.ts";
-import { gapEntry } from "./gap_event.ts";
+import { INSTALLATION_CHAIN } from "../core/audit_entry.ts";
+import { type Gap, gapEntry, type GapSpan } from "./gap_event.ts";
 import { gapMember, Gaps } from "./gaps.ts";
 import { LateFileWriter, type LateKeys } from "./late_file.ts";
 import type { LateFiles, LateRecordsWatch, Missing } from "./late_port.ts";
@@ -15,6 +16,8 @@ export interface GapKeeperOptions {
   readonly newId: () => string;
   readonly nowMs: () => number;
   readonly watch: LateRecordsWatch;
+  /** Whether the database refused the event itself. */
+  readonly isRefusal: (error: unknown) => boolean;
 }
 
 /** A process that is killed loses what it counted since the last writing. */
@@ -37,8 +40,10 @@ export class GapKeeper {
     return this.gaps.all().length === 0;
   }
 
-  lose(missing: Missing): void {
-    const isFirst = this.gaps.add({ ...missing, timeMs: this.#options.nowMs() });
+  /** `span`: of what is missing, where that was not decided just now. */
+  lose(missing: Missing, span?: GapSpan): void {
+    const nowMs = this.#options.nowMs();
+    const isFirst = this.gaps.add({ ...missing, ...span ?? { startMs: nowMs, endMs: nowMs } });
     this.#options.watch.lost(missing, isFirst);
     if (this.#isClosed) return;
     this.#timer ??= setTimeout(() => {
@@ -54,19 +59,42 @@ export class GapKeeper {
     await writing;
   }
 
-  /** Appends an event for every gap. Throws when the database does not take one. */
+  /** Appends an event for every gap, whichever the database refuses. Throws when it does not answer. */
   async record(): Promise<void> {
-    const { appender, source, nowMs, settingsVersion, watch } = this.#options;
+    // Once more for those that were refused, which count for the installation then.
+    if (await this.#recordAll()) await this.#recordAll();
+  }
+
+  /** Whether some count elsewhere now. */
+  async #recordAll(): Promise<boolean> {
+    const { appender, source, nowMs, settingsVersion, watch, isRefusal } = this.#options;
     const gaps = this.gaps.close();
-    if (gaps.length === 0) return;
+    if (gaps.length === 0) return false;
     await this.write(); // these counts under these ids, whatever happens now
     const now = { timeMs: nowMs(), settingsVersion: settingsVersion() };
+    let isMoved = false;
     for (const gap of gaps) {
-      const { status } = await appender.append(gapEntry(source, gap, now), { owed: true }).done;
-      this.gaps.recorded(gap.eventId);
-      if (status === "appended") watch.gapRecorded(gap);
+      try {
+        const { status } = await appender.append(gapEntry(source, gap, now), { owed: true }).done;
+        this.gaps.recorded(gap.eventId);
+        if (status === "appended") watch.gapRecorded(gap);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        isMoved = this.#refused(gap, error) || isMoved;
+      }
     }
     await this.write();
+    return isMoved;
+  }
+
+  /** False when there is no chain left that could take it: then it is tried again. */
+  #refused(gap: Gap, cause: unknown): boolean {
+    const { chain, count, what, reason } = gap;
+    const text = `The database refused the gap of "${chain}": ${count} ${what}, ${reason}`;
+    this.#options.watch.failed(new Error(text, { cause }));
+    if (chain === INSTALLATION_CHAIN) return false;
+    this.gaps.refused(gap);
+    return true;
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Counts what will never be in a chain, until the chain says so itself. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import { type Gap, GAP_REASONS, type GapReason } from "./gap_event.ts";
+import { INSTALLATION_CHAIN } from "../core/audit_entry.ts";
+import { type Gap, GAP_REASONS, type GapReason, type GapSpan, spanOf } from "./gap_event.ts";
 
 /** What is missing from one chain, for one reason: each becomes one event. */
 export class Gaps {
@@ -15,17 +16,14 @@ export class Gaps {
   }
 
   /** Counts; true when this is the first of its gap. */
-  add(missing: Pick<Gap, "chain" | "what" | "reason" | "count"> & { readonly timeMs: number }): boolean {
-    const { chain, what, reason, count, timeMs } = missing;
+  add(missing: Pick<Gap, "chain" | "what" | "reason" | "count"> & GapSpan): boolean {
+    const { chain, what, reason, count } = missing;
     const key = JSON.stringify([chain, what, reason]);
     const known = this.#open.get(key);
-    const gap = known ??
-      { ...{ eventId: this.#newId(), chain, what, reason }, count: 0, startMs: timeMs, endMs: timeMs };
     this.#open.set(key, {
-      ...gap,
-      count: gap.count + count,
-      startMs: Math.min(gap.startMs, timeMs),
-      endMs: Math.max(gap.endMs, timeMs),
+      ...{ eventId: known?.eventId ?? this.#newId(), chain, what, reason },
+      count: (known?.count ?? 0) + count,
+      ...spanOf(missing, known),
     });
     return known === undefined;
   }
@@ -45,6 +43,12 @@ export class Gaps {
   /** Its event is in the chain. */
   recorded(eventId: string): void {
     this.#closed.delete(eventId);
+  }
+
+  /** Its chain does not take its event: it counts for the installation instead. */
+  refused(gap: Gap): void {
+    this.#closed.delete(gap.eventId);
+    this.add({ ...gap, chain: INSTALLATION_CHAIN, reason: "refused" });
   }
 
   all(): readonly Gap[] {

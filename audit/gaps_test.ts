@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { gapMember, gapOf, Gaps } from "./gaps.ts";
 
+const at = (timeMs: number) => ({ startMs: timeMs, endMs: timeMs });
+
 function counted() {
   let id = 0;
   const gaps = new Gaps(() => `e${++id}`);
@@ -10,11 +12,11 @@ function counted() {
 
 Deno.test("add() counts by chain and reason, and spans their times whatever their order", () => {
   const { gaps, missing } = counted();
-  assert.equal(gaps.add({ ...missing, timeMs: 50 }), true);
-  assert.equal(gaps.add({ ...missing, timeMs: 70, count: 3 }), false);
-  assert.equal(gaps.add({ ...missing, timeMs: 40 }), false);
-  assert.equal(gaps.add({ ...missing, chain: "other", timeMs: 1 }), true);
-  assert.equal(gaps.add({ ...missing, reason: "unwritable", timeMs: 1 }), true);
+  assert.equal(gaps.add({ ...missing, ...at(50) }), true);
+  assert.equal(gaps.add({ ...missing, ...at(70), count: 3 }), false);
+  assert.equal(gaps.add({ ...missing, ...at(40) }), false);
+  assert.equal(gaps.add({ ...missing, chain: "other", ...at(1) }), true);
+  assert.equal(gaps.add({ ...missing, reason: "unwritable", ...at(1) }), true);
   assert.deepEqual(
     gaps.all().map(({ chain, reason, count, startMs, endMs }) => [chain, reason, count, startMs, endMs]),
     [["acme", "bound", 5, 40, 70], ["other", "bound", 1, 1, 1], ["acme", "unwritable", 1, 1, 1]],
@@ -23,9 +25,9 @@ Deno.test("add() counts by chain and reason, and spans their times whatever thei
 
 Deno.test("close() fixes the counts under their ids: what comes later is another gap", () => {
   const { gaps, missing } = counted();
-  gaps.add({ ...missing, timeMs: 1 });
+  gaps.add({ ...missing, ...at(1) });
   assert.deepEqual(gaps.close().map(({ eventId, count }) => [eventId, count]), [["e1", 1]]);
-  gaps.add({ ...missing, timeMs: 2 });
+  gaps.add({ ...missing, ...at(2) });
   assert.deepEqual(gaps.close().map(({ eventId, count }) => [eventId, count]), [["e1", 1], ["e2", 1]]);
   gaps.recorded("e1");
   assert.deepEqual(gaps.all().map(({ eventId }) => eventId), ["e2"]);
@@ -33,7 +35,7 @@ Deno.test("close() fixes the counts under their ids: what comes later is another
 
 Deno.test("gapOf() gives back a gap, tells other members, and refuses half a gap", () => {
   const { gaps, missing } = counted();
-  gaps.add({ ...missing, timeMs: 5 });
+  gaps.add({ ...missing, ...at(5) });
   const [gap] = gaps.all();
   const member = JSON.parse(JSON.stringify(gapMember(gap!)));
   assert.deepEqual(gapOf(member), gap);
@@ -47,4 +49,22 @@ Deno.test("gapOf() gives back a gap, tells other members, and refuses half a gap
   ) {
     assert.throws(() => gapOf({ gap: { ...member.gap, ...changed } }), TypeError, JSON.stringify(changed));
   }
+});
+
+Deno.test("refused() counts a gap for the installation, with its times, under a new id", () => {
+  const { gaps, missing } = counted();
+  gaps.add({ ...missing, startMs: 3, endMs: 9 });
+  gaps.add({ ...missing, chain: "other", ...at(1), count: 2 });
+  for (const gap of gaps.close()) gaps.refused(gap);
+  assert.deepEqual(gaps.all(), [
+    {
+      eventId: "e3",
+      chain: "~installation",
+      what: "decisions",
+      reason: "refused",
+      count: 3,
+      startMs: 1,
+      endMs: 9,
+    },
+  ]);
 });

@@ -7,6 +7,7 @@ import { type AppendResult, type AuditEntry, INSTALLATION_CHAIN } from "../core/
 import type { JsonObject } from "../core/json.ts";
 import { Places } from "../core/places.ts";
 import { GapKeeper, type GapKeeperOptions } from "./gap_keeper.ts";
+import { type GapSpan, spanOf } from "./gap_event.ts";
 import { gapOf } from "./gaps.ts";
 import { type LateFileEnd, readLateFile, recordMember, recordOf } from "./late_file.ts";
 import { lateEntry } from "./late_mark.ts";
@@ -14,19 +15,25 @@ import type { LateRecord, LateRecords } from "./late_port.ts";
 import { LateWriter, type Segment } from "./late_writer.ts";
 
 export interface LateRecordsOptions extends GapKeeperOptions {
-  /** Whether the database refused the event itself. */
-  readonly isRefusal: (error: unknown) => boolean;
   /** Whether the last append failed. */
   readonly isAway: () => boolean;
   /** Bytes that may wait. */
   readonly maxBytes: number;
   readonly retryMs?: number;
+  /** How long a folder that takes no new file is left alone. */
+  readonly restMs?: number;
+  /** How often files are looked for whose process has ended. */
+  readonly adoptMs?: number;
 }
 
 /** Records that one statement replays: few enough that each bad one can be found (`MAX_STATEMENTS` of the appender). */
 const REPLAY_BATCH = 32;
 /** A line's seal, space and end. */
 const SEAL_BYTES = 66;
+/** A minute: what waits has an owner that nobody asks any more. */
+const ADOPT_MS = 60_000;
+/** A process that lives locks a file as soon as it has made it. */
+const QUIET_MS = 5_000;
 /** Whom the bytes of adopted files count for. */
 const ADOPTED = "~adopted";
 
@@ -42,8 +49,12 @@ class Late implements LateRecords {
   readonly #gaps: GapKeeper;
   /** By event id. */
   readonly #onRecorded = new Map<string, (result: AppendResult) => void>();
+  /** Files that this process cannot take over; a start says why and where. */
+  readonly #passedOver = new Set<string>();
   #replaying: Promise<void> | undefined;
+  #adopting: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #adoptTimer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor(options: LateRecordsOptions) {
@@ -84,12 +95,18 @@ class Late implements LateRecords {
 
   async start(): Promise<void> {
     for (const { name, bytes } of await this.#options.files.adopt()) {
-      const records = await this.#countMembers(name);
-      this.#places.force(ADOPTED, bytes);
-      this.#writer.sealed.push({ name, bytes: new Map([[ADOPTED, bytes]]), records, done: 0, refused: 0 });
+      this.#takeOver(name, bytes, await this.#countMembers(name, () => {}));
     }
     await this.replay();
     this.#schedule();
+    this.#scheduleAdoption();
+  }
+
+  async adopt(): Promise<void> {
+    this.#adopting ??= this.#adoptAll()
+      .catch((error) => this.#options.watch.failed(error))
+      .finally(() => void (this.#adopting = undefined));
+    await this.#adopting;
   }
 
   async replay(): Promise<void> {
@@ -102,6 +119,8 @@ class Late implements LateRecords {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#adoptTimer);
+    await this.#adopting;
     await this.#replaying;
     await this.#gaps.close();
     await this.#writer.close();
@@ -114,6 +133,43 @@ class Late implements LateRecords {
       const isDue = this.#writer.records > 0 || !this.#gaps.isEmpty;
       (isDue ? this.replay() : Promise.resolve()).finally(() => this.#schedule());
     }, this.#options.retryMs ?? 1_000);
+  }
+
+  #scheduleAdoption(): void {
+    if (this.#isClosed) return;
+    this.#adoptTimer = setTimeout(
+      () => void this.adopt().finally(() => this.#scheduleAdoption()),
+      this.#options.adoptMs ?? ADOPT_MS,
+    );
+  }
+
+  async #adoptAll(): Promise<void> {
+    const { files, watch } = this.#options;
+    // While it is away they can wait where they are: here they would take the room of what this process decides.
+    if (this.#isClosed || this.isAway()) return;
+    let adopted = 0;
+    for (const { name, bytes } of await files.adopt(QUIET_MS)) {
+      try {
+        if (this.#passedOver.has(name)) {
+          files.release(name);
+          continue;
+        }
+        const refuseUnknown = (member: JsonObject) => void (gapOf(member) ?? recordOf(member));
+        this.#takeOver(name, bytes, await this.#countMembers(name, refuseUnknown));
+        adopted++;
+      } catch (error) {
+        files.release(name); // of another database, key ring or version: it would hold up what this process keeps
+        this.#passedOver.add(name);
+        watch.failed(error);
+      }
+    }
+    if (adopted > 0) watch.adopted(adopted);
+    if (this.#writer.sealed.length > 0) await this.replay();
+  }
+
+  #takeOver(name: string, bytes: number, records: number): void {
+    this.#places.force(ADOPTED, bytes);
+    this.#writer.sealed.push({ name, bytes: new Map([[ADOPTED, bytes]]), records, done: 0, refused: 0 });
   }
 
   async #replayAll(): Promise<void> {
@@ -179,6 +235,7 @@ class Late implements LateRecords {
       const eventId = batch[index]?.eventId ?? "";
       if (result.status === "rejected") {
         segment.refused++;
+        segment.refusedSpan = spanOf(this.#decidedAt(batch[index]), segment.refusedSpan);
         watch.failed(result.reason);
         continue;
       }
@@ -190,27 +247,38 @@ class Late implements LateRecords {
     return true;
   }
 
+  /** The time that stands in an event. */
+  #decidedAt(entry: AuditEntry | undefined): GapSpan {
+    const { time } = JSON.parse(entry?.canonical ?? "{}");
+    const timeMs = Number.isSafeInteger(time) ? time : this.#options.nowMs();
+    return { startMs: timeMs, endMs: timeMs };
+  }
+
   /** A file goes when the chains have all that it held; any other one stays for somebody to look at. */
   async #finish(segment: Segment, end: LateFileEnd): Promise<void> {
     const { files, watch } = this.#options;
     const { name, refused } = segment;
     const damaged = end.kind === "damaged" ? end.lines : 0;
-    const lose = (reason: "refused" | "damaged", count: number) =>
-      count > 0 && this.#gaps.lose({ chain: INSTALLATION_CHAIN, what: "records", reason, count });
+    const lose = (reason: "refused" | "damaged", count: number, span?: GapSpan) =>
+      count > 0 && this.#gaps.lose({ chain: INSTALLATION_CHAIN, what: "records", reason, count }, span);
     if (!this.#gaps.isEmpty) await this.#gaps.write(); // before the file goes that they stand in until now
     if (end.kind === "torn") watch.torn(name);
-    lose("refused", refused);
-    lose("damaged", damaged);
+    lose("refused", refused, segment.refusedSpan);
+    // Its lines are not believed, what they say of their times included.
+    lose("damaged", damaged, damaged > 0 ? await files.times(name) : undefined);
     await (refused + damaged > 0 ? files.setAside(name) : files.remove(name));
     segment.file?.close();
     for (const [chain, bytes] of segment.bytes) this.#places.leave(chain, bytes);
   }
 
-  /** Reads a file to its end; throws when it can be none of ours. */
-  async #countMembers(name: string): Promise<number> {
+  /** Reads a file to its end; throws when it can be none of ours, or `look` does. */
+  async #countMembers(name: string, look: (member: JsonObject) => void): Promise<number> {
     const { files, keys, source } = this.#options;
     let members = 0;
-    for await (const _ of readLateFile(files.read(name), keys, { name, logId: source.logId })) members++;
+    for await (const member of readLateFile(files.read(name), keys, { name, logId: source.logId })) {
+      look(member);
+      members++;
+    }
     return members;
   }
 }

@@ -10,6 +10,8 @@ const keys: LateKeys = { active: "k1", keys: new Map([["k1", new Uint8Array(32).
 /** A folder in memory that several processes use one after the other. */
 class Folder {
   readonly texts = new Map<string, string>();
+  /** Files that a process which lives has locked. */
+  readonly living = new Set<string>();
   isFull = false;
   processes = 0;
   /** Bytes of the next append that get through before it fails. */
@@ -31,11 +33,14 @@ class Folder {
         };
         return Promise.resolve({ append: async (text) => await append(text), close: () => {} });
       },
-      adopt: () =>
-        Promise.resolve(
-          [...this.texts].filter(([name]) => !own.has(name) && !name.endsWith(".set_aside"))
-            .map(([name, text]) => ({ name, bytes: text.length })),
-        ),
+      adopt: () => {
+        const left = [...this.texts].filter(([name]) =>
+          !own.has(name) && !this.living.has(name) && !name.endsWith(".set_aside")
+        );
+        for (const [name] of left) own.add(name);
+        return Promise.resolve(left.map(([name, text]) => ({ name, bytes: text.length })));
+      },
+      times: () => Promise.resolve({ startMs: 400, endMs: 700 }),
       read: (name) => ReadableStream.from([new TextEncoder().encode(this.texts.get(name) ?? "")]),
       replace: async (name, text) => {
         await Promise.resolve(this.#refuseWhenFull());
@@ -47,6 +52,7 @@ class Folder {
         return Promise.resolve(void this.texts.delete(name));
       },
       remove: (name) => Promise.resolve(void this.texts.delete(name)),
+      release: (name) => void own.delete(name),
       close: () => {},
     };
   }
@@ -87,9 +93,9 @@ class Chains {
   }
 }
 
-function process(folder: Folder, chains: Chains, options: { maxBytes?: number } = {}) {
+function process(folder: Folder, chains: Chains, options: { maxBytes?: number; adoptMs?: number } = {}) {
   const lost: Missing[] = [];
-  const seen = { recorded: 0, known: 0, torn: 0, gaps: 0, first: 0, failed: 0 };
+  const seen = { recorded: 0, known: 0, torn: 0, gaps: 0, first: 0, failed: 0, adopted: 0 };
   let id = 0;
   const replicaId = `r${++folder.processes}`;
   const late = createLateRecords({
@@ -100,7 +106,8 @@ function process(folder: Folder, chains: Chains, options: { maxBytes?: number } 
     }),
     isRefusal: (error) => error instanceof Error && error.cause instanceof RangeError,
     ...{ isAway: () => chains.isAway, source: { logId: "log", version: "0", replicaId, configDigest: "c" } },
-    ...{ settingsVersion: () => 1, maxBytes: options.maxBytes ?? 1_000_000, retryMs: 1_000_000 },
+    ...{ settingsVersion: () => 1, maxBytes: options.maxBytes ?? 1_000_000, retryMs: 1_000_000, restMs: 5 },
+    adoptMs: options.adoptMs ?? 1_000_000,
     watch: {
       kept: (isFirst) => void (isFirst && seen.first++),
       recorded: (counts) => {
@@ -110,15 +117,16 @@ function process(folder: Folder, chains: Chains, options: { maxBytes?: number } 
       lost: (missing) => void lost.push(missing),
       gapRecorded: () => void seen.gaps++,
       torn: () => void seen.torn++,
+      adopted: (files) => void (seen.adopted += files),
       failed: () => void seen.failed++,
     },
   });
   return { late, lost, seen };
 }
 
-const entry = (eventId: string, chain = "acme", text = ""): AuditEntry => ({
+const entry = (eventId: string, chain = "acme", text = "", time = 5): AuditEntry => ({
   ...{ chain, eventId, salt: new Uint8Array(32).fill(3), conditions: [] },
-  canonical: JSON.stringify({ text, time: 5, unmapped: { n: eventId } }),
+  canonical: JSON.stringify({ text, time, unmapped: { n: eventId } }),
 });
 const DECISION = { what: "decision" } as const;
 
@@ -245,6 +253,7 @@ Deno.test("a folder that takes nothing is a gap too, and the file that broke is 
   folder.isFull = true;
   assert.equal(await late.keep(entry("e3"), DECISION), false);
   folder.isFull = false;
+  await new Promise((resolve) => setTimeout(resolve, 20)); // it is left alone for a while
   assert.equal(await late.keep(entry("e4"), DECISION), true);
   assert.deepEqual(lost.map(({ reason }) => reason), ["unwritable", "unwritable"]);
   chains.isAway = false;
@@ -268,6 +277,7 @@ Deno.test("a damaged file is believed up to the damage, set aside, and what is l
   assert.deepEqual(chains.events().map(({ unmapped }) => unmapped.n), ["e0", "e1"]);
   const [gap] = chains.events("~installation");
   assert.deepEqual([gap.count, gap.status_code, gap.unmapped.gap.what], [3, "damaged", "records"]);
+  assert.deepEqual([gap.start_time, gap.end_time], [400, 700], "the file's own times");
   assert.deepEqual([...folder.texts.keys()], [`${name}.set_aside`]);
   await next.late.close();
 });
@@ -276,13 +286,16 @@ Deno.test("a record that the database refuses does not hold up the others", asyn
   const [folder, chains] = [new Folder(), new Chains()];
   chains.isAway = true;
   const { late } = process(folder, chains);
-  for (let n = 0; n < 40; n++) await late.keep(entry(`e${n}`, n % 8 === 3 ? "gone" : "acme"), DECISION);
+  for (let n = 0; n < 40; n++) {
+    await late.keep(entry(`e${n}`, n % 8 === 3 ? "gone" : "acme", "", 5 + n), DECISION);
+  }
   chains.isAway = false;
   chains.unknown.add("gone");
   await late.replay();
   assert.equal(chains.events().length, 35);
   const [gap] = chains.events("~installation");
   assert.deepEqual([gap.count, gap.status_code], [5, "refused"]);
+  assert.deepEqual([gap.start_time, gap.end_time], [8, 40], "when they were decided");
   assert.ok([...folder.texts.keys()].every((name) => name.endsWith(".set_aside")));
   await late.close();
 });
@@ -321,5 +334,57 @@ Deno.test("many at once share a write, and records kept while a file is replayed
   assert.ok([...first, ...second].every((isKept) => isKept));
   assert.equal(new Set(chains.entries.map(({ eventId }) => eventId)).size, 100);
   assert.deepEqual([late.waiting(), folder.texts.size], [{ records: 0, bytes: 0 }, 0]);
+  await late.close();
+});
+
+Deno.test("adopt() appends what a process left that ended meanwhile, and leaves that of one that lives", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  const { late, seen } = process(folder, chains, { adoptMs: 1 });
+  await late.start();
+  const [dying, living] = [process(folder, chains, { maxBytes: 1_000 }), process(folder, chains)];
+  chains.isAway = true;
+  for (let n = 0; n < 10; n++) await dying.late.keep(entry(`dying${n}`, "acme", "x".repeat(150)), DECISION);
+  await living.late.keep(entry("living"), DECISION);
+  const kept = 10 - dying.lost.reduce((sum, { count }) => sum + count, 0);
+  assert.ok(kept > 0 && kept < 10, `${kept} of 10 have room`);
+  await new Promise((resolve) => setTimeout(resolve, 1_100)); // counts of gaps are written once a second
+  folder.living.add("r3-1.late");
+  assert.deepEqual([...folder.texts.keys()].toSorted(), ["r2-1.late", "r2.gaps", "r3-1.late"]);
+  await late.adopt();
+  assert.deepEqual([late.waiting().bytes, seen.adopted], [0, 0], "not while the database is away");
+  chains.isAway = false;
+  while (seen.gaps === 0) await new Promise((resolve) => setTimeout(resolve, 1)); // by the timer
+  assert.deepEqual(chains.events().slice(0, kept).map(({ unmapped }) => unmapped.n).length, kept);
+  assert.equal(
+    chains.events().find(({ metadata }) => metadata?.event_code === "audit.gap")?.count,
+    10 - kept,
+  );
+  assert.deepEqual([[...folder.texts.keys()], seen.adopted, late.waiting()], [
+    ["r3-1.late"],
+    2,
+    { records: 0, bytes: 0 },
+  ]);
+  for (const { late } of [dying, living]) await late.close();
+  await late.close();
+});
+
+Deno.test("adopt() leaves a file that it cannot use to the next start, and holds nothing else up for it", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  const { late, seen } = process(folder, chains);
+  await late.start();
+  const other = process(folder, chains);
+  chains.isAway = true;
+  await other.late.keep(entry("good"), DECISION);
+  const [header = "", ...lines] = (folder.texts.get("r2-1.late") ?? "").split("\n");
+  folder.texts.set(
+    "r9-1.late",
+    [header.replace('"k1"', '"k9"'), ...lines].join("\n").replace("r2-1", "r9-1"),
+  );
+  chains.isAway = false;
+  await late.adopt();
+  await late.adopt();
+  assert.deepEqual(chains.events().map(({ unmapped }) => unmapped.n), ["good"]);
+  assert.deepEqual([[...folder.texts.keys()], seen.failed, seen.adopted], [["r9-1.late"], 1, 1]);
+  await other.late.close();
   await late.close();
 });

@@ -1,5 +1,6 @@
 /** Writes late records into a file at a time, many of them with one sync. */
 import type { EventSource } from "./event.ts";
+import type { GapSpan } from "./gap_event.ts";
 import { LateFileWriter, type LateKeys } from "./late_file.ts";
 import type { LateFile, LateFiles } from "./late_port.ts";
 
@@ -13,8 +14,9 @@ export interface Segment {
   records: number;
   /** Records at its begin that the database has. */
   done: number;
-  /** Those that it refused. */
+  /** Those that it refused, and when they were decided. */
   refused: number;
+  refusedSpan?: GapSpan;
 }
 
 /** One record on its way into a file. */
@@ -30,7 +32,12 @@ export interface LateWriterOptions {
   readonly keys: LateKeys;
   readonly source: EventSource;
   readonly onError: (error: unknown) => void;
+  /** How long nothing is tried after a file could not be begun. */
+  readonly restMs?: number;
 }
+
+/** A full disk does not get room by being asked for every record, and each try may leave a file. */
+const REST_MS = 1_000;
 
 interface Waiting {
   readonly line: LateLine;
@@ -52,6 +59,7 @@ export class LateWriter {
   #writing: Promise<void> | undefined;
   #files = 0;
   #isSealDue = false;
+  #rest: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LateWriterOptions) {
     this.#options = options;
@@ -81,6 +89,7 @@ export class LateWriter {
   /** Waits for what is on its way, and gives the locks of all files back. */
   async close(): Promise<void> {
     await this.#writing;
+    clearTimeout(this.#rest);
     await this.seal();
     for (const { file } of this.sealed) file?.close();
   }
@@ -96,6 +105,7 @@ export class LateWriter {
   }
 
   async #writeBatch(lines: readonly LateLine[]): Promise<boolean> {
+    if (this.#rest !== undefined) return false;
     try {
       const { segment, file, writer } = this.#open ??= await this.#create();
       await file.append(lines.map(({ text }) => writer.line(text)).join(""));
@@ -105,8 +115,18 @@ export class LateWriter {
     } catch (error) {
       this.#options.onError(error);
       this.#isSealDue = true; // nobody knows how far the file got: nothing is written after that
+      if ((this.#open?.segment.records ?? 0) === 0) await this.#giveUp();
       return false;
     }
+  }
+
+  /** Nobody was told that something stands in the open file, if there is one: it goes. */
+  async #giveUp(): Promise<void> {
+    const { files, onError, restMs = REST_MS } = this.#options;
+    const open = this.#open;
+    this.#open = undefined;
+    this.#rest ??= setTimeout(() => void (this.#rest = undefined), restMs);
+    if (open !== undefined) await files.remove(open.segment.name).catch(onError);
   }
 
   async #create(): Promise<Open> {
@@ -117,6 +137,7 @@ export class LateWriter {
     try {
       await file.append(writer.header());
     } catch (error) {
+      await files.remove(name).catch(this.#options.onError);
       file.close();
       throw error;
     }

@@ -131,10 +131,7 @@ function heldAgainstKeys(
   if (root === undefined || !equal(root, checkpoint.root)) {
     throw new ProofError("The event and the proof do not lead to the root of the checkpoint");
   }
-  const found = {
-    ...{ seq: index + 1, size: checkpoint.size, event },
-    cosigners: cosigners.map(({ name }) => name),
-  };
+  const found = { seq: index + 1, size: checkpoint.size, event, cosigners };
   if (cosigners.length >= witnessesNeeded) return { verdict: "verified", ...found };
   const detail = `Expected ${witnessesNeeded} cosignatures of known witnesses, found ${cosigners.length}`;
   return { verdict: "unproven", detail, ...found };

@@ -5,7 +5,7 @@
 import { type Checkpoint, openCheckpoint, originOf, signCheckpoint } from "./checkpoint.ts";
 import { resumeRun } from "./merkle_range.ts";
 import { equal, leafHash, treeRoot } from "./merkle_tree.ts";
-import type { NoteSigner, NoteVerifier } from "./signed_note.ts";
+import { NoteError, type NoteSigner, type NoteVerifier } from "./signed_note.ts";
 import { type FullTile, TileBuilder, TileError, tileNodes, type TreeStore } from "./tiles.ts";
 
 /** A checkpoint as the database keeps it. */
@@ -37,13 +37,15 @@ export interface LogStore extends TreeStore {
 
 /** Where the last signed checkpoint of a chain is kept besides the database. */
 export interface SecondPlace {
+  /** The logs of which it keeps one. */
+  origins(): Promise<readonly string[]>;
   read(origin: string): Promise<string | undefined>;
   write(origin: string, note: string): Promise<void>;
 }
 
 export interface LogSignerOptions {
   readonly store: LogStore;
-  readonly secondPlace: SecondPlace;
+  readonly secondPlace: Pick<SecondPlace, "read" | "write">;
   /** What a place outside is known to hold against the log's continuation. */
   readonly heldOutside?: (chain: string, origin: string) => Promise<
     { readonly code: "rolled_back" | "forked"; readonly size: number } | undefined
@@ -60,18 +62,31 @@ export interface SignRefusal {
   readonly chain: string;
   /**
    * `rolled_back`: fewer events than were signed. `forked`: other events than were signed. Of both a place outside may tell.
-   * `tiles_damaged`: the stored tree does not lead to the last checkpoint. `events_missing`: events are not there that must
-   * be. `unreadable`: the second place holds something that is none of our checkpoints.
+   * `tiles_damaged`: the stored tree does not lead to the last checkpoint. `events_missing`: events, or the head of the chain,
+   * are not there that must be. `unreadable`: the second place holds something that is none of our checkpoints.
    */
   readonly code: "rolled_back" | "forked" | "tiles_damaged" | "events_missing" | "unreadable";
   readonly signedSize: number;
   readonly size: number;
 }
 
+/**
+ * What cannot be told of a chain that was signed all the same. `second_place_empty`: the database has checkpoints of which the
+ * second place knows none, so nothing showed whether the database is an old one. `checkpoints_missing`: the database has none,
+ * the second place has.
+ */
+export type SignDoubt = "second_place_empty" | "checkpoints_missing";
+
 export type SignResult =
-  | { readonly kind: "signed"; readonly origin: string; readonly size: number; readonly note: string }
+  | {
+    readonly kind: "signed";
+    readonly origin: string;
+    readonly size: number;
+    readonly note: string;
+    readonly doubt?: SignDoubt;
+  }
   /** Nothing new, or another replica was faster. */
-  | { readonly kind: "unchanged"; readonly size: number }
+  | { readonly kind: "unchanged"; readonly size: number; readonly doubt?: SignDoubt }
   | { readonly kind: "refused"; readonly refusal: SignRefusal };
 
 const PAGE = 500;
@@ -92,24 +107,62 @@ export async function signChain(
   const from = last?.size ?? 0;
   const kept = await readSecondPlace(options, origin);
   // Read after both checkpoints: one that another replica signs meanwhile must not look like a log that was rolled back.
-  const size = (await store.head(chain))?.seq ?? 0;
+  const head = await store.head(chain);
+  const size = head?.seq ?? 0;
+  if (kept === "unreadable") return refusal(chain, "unreadable", 0, size);
+  // A tenant is made together with the head of its chain.
+  if (head === undefined) return headless(chain, Math.max(from, kept?.size ?? 0));
   const refused = await refusalBefore(store, chain, { size, last, kept });
   if (refused !== undefined) return refused;
   const outside = await options.heldOutside?.(chain, origin);
   if (outside !== undefined) return refusal(chain, outside.code, outside.size, size);
-  if (last !== undefined && size === from) return { kind: "unchanged", size };
-  const keptSize = kept === "unreadable" ? undefined : kept?.size;
-  const collected = await collectLeaves(store, chain, { from, size, keptSize });
+  const doubt = doubtOf(last, kept);
+  if (last !== undefined && size === from) {
+    if (kept === undefined || kept.size < from) await catchUp(options, origin, last);
+    return { kind: "unchanged", size, ...doubt };
+  }
+  const collected = await collectLeaves(store, chain, { from, size, keptSize: kept?.size });
   if (collected === undefined) return refusal(chain, "events_missing", from, size);
   const { root, keptRoot } = collected;
-  if (keptRoot !== undefined && kept !== undefined && kept !== "unreadable" && !equal(keptRoot, kept.root)) {
+  if (keptRoot !== undefined && kept !== undefined && !equal(keptRoot, kept.root)) {
     return refusal(chain, "forked", kept.size, size);
   }
   const note = signCheckpoint({ origin, size, root }, options.signersOf(origin));
   // First outside: a crash in between leaves a checkpoint there that the next one will follow.
   await options.secondPlace.write(origin, note);
   const added = await store.addCheckpoint(chain, { baseSize: from, size, root, note });
-  return added ? { kind: "signed", origin, size, note } : { kind: "unchanged", size };
+  return added ? { kind: "signed", origin, size, note, ...doubt } : { kind: "unchanged", size, ...doubt };
+}
+
+function headless(chain: string, signedSize: number): SignResult {
+  return refusal(chain, signedSize > 0 ? "rolled_back" : "events_missing", signedSize, 0);
+}
+
+function doubtOf(
+  last: StoredCheckpoint | undefined,
+  kept: Checkpoint | undefined,
+): { readonly doubt?: SignDoubt } {
+  if (kept === undefined) return last === undefined ? {} : { doubt: "second_place_empty" };
+  return last === undefined && kept.size > 0 ? { doubt: "checkpoints_missing" } : {};
+}
+
+/**
+ * Another replica has signed: this one's second place must know it too, or a database from before that would look whole here.
+ * What the database says counts only when this log's key has signed it.
+ */
+async function catchUp(
+  { secondPlace, verifiersOf }: LogSignerOptions,
+  origin: string,
+  { note, size, root }: StoredCheckpoint,
+): Promise<void> {
+  try {
+    const { checkpoint } = openCheckpoint(note, { origin, keys: verifiersOf(origin) });
+    if (checkpoint.size !== size || !equal(checkpoint.root, root)) return;
+  } catch (error) {
+    if (error instanceof NoteError) return;
+    throw error;
+  }
+  await secondPlace.write(origin, note);
 }
 
 /** What the database's last checkpoint and the one in the second place say against signing. */
@@ -119,11 +172,10 @@ async function refusalBefore(
   { size, last, kept }: {
     readonly size: number;
     readonly last: StoredCheckpoint | undefined;
-    readonly kept: Checkpoint | "unreadable" | undefined;
+    readonly kept: Checkpoint | undefined;
   },
 ): Promise<SignResult | undefined> {
   const from = last?.size ?? 0;
-  if (kept === "unreadable") return refusal(chain, "unreadable", 0, size);
   const signedSize = Math.max(from, kept?.size ?? 0);
   if (size < signedSize) return refusal(chain, "rolled_back", signedSize, size);
   if (last !== undefined && !await leadsTo(store, chain, from, last)) {

@@ -52,8 +52,8 @@ function signerOf(keys: readonly KeyObject[]) {
   const options = (log: Log): LogSignerOptions => ({
     store: storeOf(log),
     secondPlace: {
-      read: (origin) => Promise.resolve(places.get(origin)),
-      write: (origin, note) => Promise.resolve(void places.set(origin, note)),
+      read: (origin: string) => Promise.resolve(places.get(origin)),
+      write: (origin: string, note: string) => Promise.resolve(void places.set(origin, note)),
     },
     logOrigin: "gateway.example",
     signersOf: (origin) => keys.map((key) => ed25519Signer(origin, key)),
@@ -73,6 +73,8 @@ function logOf(size: number): Log {
 function grow(log: Log, count: number, word = "event"): void {
   for (let at = 0; at < count; at++) log.entries.push(`${word} ${log.entries.length}`);
 }
+
+const ORIGIN = "gateway.example/acme";
 
 const newKey = () => generateKeyPairSync("ed25519").privateKey;
 
@@ -178,6 +180,82 @@ Deno.test("signChain() takes no checkpoint that another replica signs meanwhile 
   grow(log, 7);
   await theirs.sign(log);
   assert.deepEqual(await signChain(mine.options(log), "acme", before), { kind: "unchanged", size: 12 });
+});
+
+Deno.test("signChain() refuses a restored database also on a replica that did not sign last", async () => {
+  const key = newKey();
+  const [mine, theirs, late] = [signerOf([key]), signerOf([key]), signerOf([key])];
+  const log = logOf(100);
+  await mine.sign(log);
+  const backup = copyOf(log);
+  grow(log, 200);
+  await theirs.sign(log);
+  for (const replica of [mine, late]) {
+    const result = await replica.sign(log);
+    assert.deepEqual([result.kind, replica.places.get(ORIGIN)], ["unchanged", log.checkpoints.at(-1)!.note]);
+  }
+  const restored = copyOf(backup);
+  grow(restored, 250, "fork");
+  for (const replica of [mine, theirs, late]) {
+    const result = await replica.sign(copyOf(restored));
+    assert.deepEqual(result.kind === "refused" && [result.refusal.code, result.refusal.signedSize], [
+      "forked",
+      300,
+    ]);
+  }
+});
+
+Deno.test("signChain() copies nothing into the second place that its keys did not sign, or that is older", async () => {
+  const key = newKey();
+  const log = logOf(100);
+  await signerOf([key]).sign(log);
+  const [honest, stranger] = [log.checkpoints.at(-1)!, signerOf([newKey()])];
+  const foreign = copyOf(log);
+  foreign.checkpoints = [];
+  await stranger.sign(foreign);
+  const other = { ...honest, note: stranger.places.get(ORIGIN)! };
+  for (const last of [other, { ...honest, note: "" }]) {
+    const replica = signerOf([key]);
+    assert.equal((await signChain(replica.options(log), "acme", last)).kind, "unchanged");
+    assert.equal(replica.places.get(ORIGIN), undefined);
+  }
+  const writes: string[] = [];
+  const { secondPlace, ...options } = signerOf([key]).options(log);
+  const place = { ...secondPlace, read: () => Promise.resolve(honest.note) };
+  const write = (_: string, note: string) => Promise.resolve(void writes.push(note));
+  await signChain({ ...options, secondPlace: { ...place, write } }, "acme", honest);
+  assert.deepEqual(writes, []);
+});
+
+Deno.test("signChain() tells when database or second place knows no checkpoint that the other has", async () => {
+  const key = newKey();
+  const [old, fresh] = [signerOf([key]), signerOf([key])];
+  const log = logOf(5);
+  const doubt = async (signer: ReturnType<typeof signerOf>) => {
+    const result = await signer.sign(log);
+    return [result.kind, result.kind === "refused" ? "" : result.doubt];
+  };
+  assert.deepEqual(await doubt(old), ["signed", undefined]);
+  assert.deepEqual(await doubt(fresh), ["unchanged", "second_place_empty"]);
+  assert.deepEqual(await doubt(fresh), ["unchanged", undefined]);
+  log.checkpoints = [];
+  assert.deepEqual(await doubt(old), ["signed", "checkpoints_missing"]);
+});
+
+Deno.test("signChain() refuses a chain whose head is gone", async () => {
+  const signer = signerOf([newKey()]);
+  const log = logOf(7);
+  const without = (options: LogSignerOptions) => ({
+    ...options,
+    store: { ...options.store, head: () => Promise.resolve(undefined) },
+  });
+  const code = async () => {
+    const result = await signChain(without(signer.options(log)), "acme", undefined);
+    return result.kind === "refused" ? [result.refusal.code, result.refusal.signedSize] : result.kind;
+  };
+  assert.deepEqual(await code(), ["events_missing", 0]);
+  await signer.sign(log);
+  assert.deepEqual(await code(), ["rolled_back", 7]);
 });
 
 Deno.test("signChain() signs with every key while keys change over, and follows a checkpoint of the old key", async () => {

@@ -4,6 +4,7 @@ import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
 import {
   type LogSignerOptions,
   signChain,
+  type SignDoubt,
   type SignRefusal,
   type SignResult,
   type StoredCheckpoint,
@@ -23,6 +24,8 @@ export interface LogSigningOptions {
   /** Told of every new checkpoint: witnesses and other places outside get it from here. */
   readonly onSigned: (signed: Extract<SignResult, { kind: "signed" }> & { readonly chain: string }) => void;
   readonly onRefused: (refusal: SignRefusal) => void;
+  /** Told once in the life of this process of each chain that was signed although something could not be told. */
+  readonly onDoubted: (doubt: SignDoubt, chains: readonly string[]) => void;
   readonly onError: (chain: string, error: unknown) => void;
 }
 
@@ -48,6 +51,11 @@ interface Signed {
 class Signing implements LogSigning {
   readonly #options: LogSigningOptions;
   readonly #refusals = new Map<string, SignRefusal>();
+  /** Doubts that were told, and those that the end of the round tells. */
+  readonly #doubted: Record<SignDoubt, Set<string>> = {
+    ...{ second_place_empty: new Set(), checkpoints_missing: new Set() },
+  };
+  readonly #newDoubts: Record<SignDoubt, string[]> = { second_place_empty: [], checkpoints_missing: [] };
   /** One at a time per chain: two would do the same work. */
   readonly #running = new Map<string, Promise<Signed>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,6 +103,21 @@ class Signing implements LogSigning {
         this.#options.onError(chain, error);
       }
     }
+    this.#tellDoubts();
+  }
+
+  /** Together: a replica with a new data folder has the first of them for every chain. */
+  #tellDoubts(): void {
+    for (const doubt of ["second_place_empty", "checkpoints_missing"] as const) {
+      const chains = this.#newDoubts[doubt].splice(0);
+      if (chains.length > 0) this.#options.onDoubted(doubt, chains);
+    }
+  }
+
+  #noteDoubt(chain: string, doubt: SignDoubt | undefined): void {
+    if (doubt === undefined || this.#doubted[doubt].has(chain)) return;
+    this.#doubted[doubt].add(chain);
+    this.#newDoubts[doubt].push(chain);
   }
 
   #signOnce(chain: string): Promise<Signed> {
@@ -117,6 +140,7 @@ class Signing implements LogSigning {
       return { result, last };
     }
     this.#refusals.delete(chain);
+    this.#noteDoubt(chain, result.doubt);
     if (result.kind === "signed") this.#options.onSigned({ ...result, chain });
     return { result, last };
   }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { signCheckpoint } from "./checkpoint.ts";
 import type { LogStore, StoredCheckpoint } from "./log_signer.ts";
 import { createLogSigning } from "./log_signing.ts";
-import { ed25519Signer } from "./signed_note.ts";
+import { EMPTY_ROOT } from "./merkle_tree.ts";
+import { ed25519Signer, formatVerifierKey, parseVerifierKey } from "./signed_note.ts";
 
 Deno.test("signNow() covers every event from before it, also when another signing is under way", async () => {
   const key = generateKeyPairSync("ed25519").privateKey;
@@ -32,7 +34,13 @@ Deno.test("signNow() covers every event from before it, also when another signin
     },
     source: { logId: "log", version: "0", replicaId: "r1", configDigest: "c" },
     ...{ intervalMs: 1_000, heartbeatMs: 1_000, nowMs: () => 0, newId: () => "id", settingsVersion: () => 0 },
-    ...{ append: () => Promise.resolve(), onSigned: () => {}, onRefused: () => {}, onError: assert.ifError },
+    ...{
+      append: () => Promise.resolve(),
+      onSigned: () => {},
+      onRefused: () => {},
+      onDoubted: () => {},
+      onError: assert.ifError,
+    },
   });
   const earlier = signing.signNow("acme");
   await new Promise((resolve) => setTimeout(resolve, 10)); // it has read how many events there are
@@ -42,4 +50,42 @@ Deno.test("signNow() covers every event from before it, also when another signin
   assert.equal((await earlier).kind, "signed");
   assert.equal((await later).kind, "signed");
   assert.deepEqual(checkpoints.map(({ size }) => size), [1, 2]);
+});
+
+Deno.test("createLogSigning() tells once, for all chains together, that the second place of this replica is new", async () => {
+  const key = generateKeyPairSync("ed25519").privateKey;
+  const verifiersOf = (origin: string) => [parseVerifierKey(formatVerifierKey(origin, key))];
+  const checkpoint = (chain: string): StoredCheckpoint => {
+    const origin = `gateway.example/${chain}`;
+    const note = signCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, [ed25519Signer(origin, key)]);
+    return { size: 0, root: EMPTY_ROOT, note, signedAt: 0 };
+  };
+  const store = {
+    ...{ chains: () => Promise.resolve(["acme", "globex"]), head: () => Promise.resolve({ seq: 0 }) },
+    latestCheckpoint: (chain: string) => Promise.resolve(checkpoint(chain)),
+  } as unknown as LogStore;
+  const places = new Map<string, string>();
+  const told: unknown[] = [];
+  const { promise: twice, resolve: done } = Promise.withResolvers<void>();
+  let rounds = 0;
+  const signing = createLogSigning({
+    signer: {
+      store,
+      secondPlace: {
+        read: (origin) => Promise.resolve(places.get(origin)),
+        write: (origin, note) => Promise.resolve(void places.set(origin, note)),
+      },
+      ...{ logOrigin: "gateway.example", signersOf: () => [], verifiersOf },
+    },
+    source: { logId: "log", version: "0", replicaId: "r1", configDigest: "c" },
+    ...{ intervalMs: 1, heartbeatMs: 0, nowMs: () => 1, newId: () => "id", settingsVersion: () => 0 },
+    append: () => Promise.resolve(++rounds === 6 ? done() : undefined), // a heartbeat for each chain and round
+    ...{ onSigned: () => {}, onRefused: assert.ifError, onError: assert.ifError },
+    onDoubted: (...doubt) => told.push(doubt),
+  });
+  signing.start();
+  await twice;
+  await signing.close();
+  assert.deepEqual(told, [["second_place_empty", ["acme", "globex"]]]);
+  assert.equal(places.size, 2);
 });

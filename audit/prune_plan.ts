@@ -70,7 +70,7 @@ async function startOf(
   if (pruned !== undefined) return await walkPruned(reader, await readPruneRecord(reader, pruned, of), of);
   const before = hex(genesisHash(logId, chain));
   const check = new EventCheck({ log_id: logId, chain, first: 1, chain_hash: { before } });
-  return { run: new LeafRun(0), check };
+  return { run: new LeafRun(0), check, roots: new Map() };
 }
 
 function found({ seq, what, expected, found }: ChainBreak): PrunePlanError {

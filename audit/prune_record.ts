@@ -83,14 +83,19 @@ function readEvent(canonical: string, code: string, of: { readonly chain: string
   return { uid: metadata.uid, data: objectOf(entity?.data), operator };
 }
 
-/** Anything but the one canonical spelling is no event. */
+/** Anything but the one canonical spelling is no event. Its numbers are whole: others are not spelled alike everywhere. */
 function parseCanonical(text: string): JsonValue {
   try {
     const value: JsonObject = JSON.parse(text);
-    return canonicalJson(value) === text ? value : null;
+    return canonicalJson(value) === text && !hasFraction(value) ? value : null;
   } catch {
     return null;
   }
+}
+
+function hasFraction(value: JsonValue | undefined): boolean {
+  if (typeof value === "number") return !Number.isInteger(value);
+  return typeof value === "object" && value !== null && Object.values(value).some(hasFraction);
 }
 
 function objectOf(value: JsonValue | undefined): JsonObject {

@@ -61,15 +61,25 @@ export async function readPruneRecord(
 export interface PrunedStart {
   readonly run: LeafRun;
   readonly check: EventCheck;
+  /** Root of the tree by size, of those that were wanted. */
+  readonly roots: ReadonlyMap<number, Uint8Array>;
 }
 
 /** Recomputes the tree over the pruned leaves; throws `PrunedBreak`. `undefined` when aborted. */
 export async function walkPruned(
   reader: PrunedReader,
   { to, chainHash, owed }: PruneRecord,
-  of: { readonly chain: string; readonly log_id: string; readonly signal?: AbortSignal | undefined },
+  of: {
+    readonly chain: string;
+    readonly log_id: string;
+    readonly signal?: AbortSignal | undefined;
+    /** Sizes at which the root of the tree is wanted. */
+    readonly rootsAt?: readonly number[];
+  },
 ): Promise<PrunedStart | undefined> {
   const { chain, log_id, signal } = of;
+  const wanted = new Set(of.rootsAt ?? []);
+  const roots = new Map<number, Uint8Array>();
   const stranded = await reader.strandedSalt(chain, to);
   if (stranded !== undefined) throw broken(stranded, "no salt of a pruned event", "a salt");
   const run = new LeafRun(0);
@@ -80,10 +90,13 @@ export async function walkPruned(
     const tiles = await readTiles(reader, chain, index, until);
     const leaves = tiles.flatMap((tile) => [...hashesOf(tile)]);
     if (first <= until * TILE_WIDTH) await compareBodies(reader, chain, index * TILE_WIDTH, leaves);
-    for (const leaf of leaves) run.push(leaf);
+    for (const leaf of leaves) {
+      if (wanted.has(run.end)) roots.set(run.end, run.root());
+      run.push(leaf);
+    }
   }
   const check = new EventCheck({ log_id, chain, first: to + 1, chain_hash: { before: chainHash }, owed });
-  return { run, check };
+  return { run, check, roots };
 }
 
 /** Bodies that have not gone yet, or were put back, must be those that the tree has. */

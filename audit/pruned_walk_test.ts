@@ -45,6 +45,19 @@ Deno.test("verifyChain() verifies a chain whose beginning two operators have pru
   }
 });
 
+Deno.test("verifyChain() recomputes the roots among pruned events: what a tile's row says is its root counts for nothing", async () => {
+  const other = prunedTexts(500, {}, 7);
+  const expected = checkpointOf(other, 256).note;
+  const [image, foreign] = [await prunedImage(), await imageOf(other, other.length)];
+  const { root } = foreign.tiles.get("0/0")!;
+  const tiles = new Map([...image.tiles, ["0/0", { ...image.tiles.get("0/0")!, root }]]);
+  for (const size of [0, 700]) {
+    const since = checkpointOf(TEXTS, size).note;
+    const { verdict, broken } = await verify({ ...image, tiles }, { expected, since });
+    assert.deepEqual([verdict, broken?.what], ["broken", "checkpoint"]);
+  }
+});
+
 Deno.test("verifyChain() accuses none of 60 random honest histories that were pruned", async () => {
   for (let seed = 2; seed <= 61; seed++) {
     const texts = prunedTexts(460 + seed, {}, seed);

@@ -43,14 +43,14 @@ export class NoteError extends Error {
 
 const ED25519 = 0x01;
 const COSIGNATURE = 0x04;
-const MAX_NOTE_LENGTH = 1024 * 1024;
+const MAX_NOTE_BYTES = 1024 * 1024;
 const MAX_SIGNATURES = 100;
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
 
 /** Reads a note; throws `NoteError`. Signatures are not checked: that is `verifiedBy`. */
 export function parseNote(note: string): SignedNote {
-  if (note.length > MAX_NOTE_LENGTH) {
-    throw new NoteError(`A note is longer than ${MAX_NOTE_LENGTH} characters`);
+  if (Buffer.byteLength(note, "utf8") > MAX_NOTE_BYTES) {
+    throw new NoteError(`A note is longer than ${MAX_NOTE_BYTES} bytes`);
   }
   // deno-lint-ignore no-control-regex -- the specification refuses them
   if (/[\0-\x09\x0b-\x1f]/.test(note) || !note.isWellFormed()) {
@@ -66,9 +66,9 @@ export function parseNote(note: string): SignedNote {
 }
 
 function parseSignature(line: string): NoteSignature {
-  const [, name, encoded] = /^\u2014 (\S+) (\S+)$/.exec(line) ?? [];
+  const [, name, encoded] = /^\u2014 (\P{White_Space}+) (\S+)$/u.exec(line) ?? [];
   const bytes = encoded === undefined ? undefined : decodeBase64(encoded);
-  if (name === undefined || bytes === undefined || bytes.length < 5 || !isName(name)) {
+  if (name === undefined || bytes === undefined || bytes.length < 5 || name.includes("+")) {
     throw new NoteError(`Expected a signature line, got "${line.slice(0, 100)}"`);
   }
   return { name, keyId: hex(bytes.subarray(0, 4)), blob: bytes.slice(4) };
@@ -95,22 +95,21 @@ export function signNote(text: string, signers: readonly NoteSigner[]): string {
 }
 
 /**
- * The verifiers whose signature a note carries. Signatures of other keys are ignored; a bad signature of a known key makes
- * the whole note worthless: `NoteError`.
+ * The verifiers whose signature a note carries. Signatures of other keys are ignored; a bad signature of a known key, of
+ * whichever log or witness, makes the whole note worthless: `NoteError`.
  */
-export function verifiedBy(note: SignedNote, verifiers: readonly NoteVerifier[]): readonly NoteVerifier[] {
+export function verifiedBy(note: SignedNote, verifiers: readonly NoteVerifier[]): ReadonlySet<NoteVerifier> {
   const found = new Set<NoteVerifier>();
-  for (const signature of note.signatures) {
-    const verifier = verifiers.find((known) =>
-      known.name === signature.name && known.keyId === signature.keyId
-    );
-    if (verifier === undefined) continue;
-    if (!verifier.verify(note.text, signature.blob)) {
-      throw new NoteError(`The signature of "${signature.name}" does not fit the note`);
+  for (const { name, keyId, blob } of note.signatures) {
+    for (const verifier of verifiers) {
+      if (verifier.name !== name || verifier.keyId !== keyId) continue;
+      if (!verifier.verify(note.text, blob)) {
+        throw new NoteError(`The signature of "${name}" does not fit the note`);
+      }
+      found.add(verifier);
     }
-    found.add(verifier);
   }
-  return [...found];
+  return found;
 }
 
 /** Signs as `name` with an Ed25519 private key. */
@@ -134,7 +133,7 @@ export function formatVerifierKey(name: string, key: KeyObject): string {
 
 /** Reads a verifier key of a log (type 0x01) or of a witness (type 0x04); throws `NoteError`. */
 export function parseVerifierKey(line: string): NoteVerifier {
-  const [, name = "", keyId = "", encoded = ""] = /^([^\s+]+)\+([0-9a-f]{8})\+(\S+)$/.exec(line.trim()) ?? [];
+  const [, name = "", keyId = "", encoded = ""] = /^([^+]+)\+([0-9a-f]{8})\+(\S+)$/.exec(line.trim()) ?? [];
   const bytes = decodeBase64(encoded);
   if (!isName(name) || bytes === undefined || bytes.length !== 33) {
     throw new NoteError(`Expected a verifier key "name+keyid+base64", got "${line.slice(0, 100)}"`);
@@ -195,5 +194,5 @@ function requireName(name: string): void {
 }
 
 function isName(name: string): boolean {
-  return name.length > 0 && name.length <= 512 && !/[\s+]/.test(name) && name.isWellFormed();
+  return name.length > 0 && name.length <= 512 && !/[\p{White_Space}+]/u.test(name) && name.isWellFormed();
 }

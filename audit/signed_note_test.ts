@@ -38,8 +38,8 @@ Deno.test("verifiedBy() finds the keys that signed, whatever unknown keys signed
   const known = parseVerifierKey(VERIFIER);
   const stranger = ed25519Signer("stranger", generateKeyPairSync("ed25519").privateKey);
   const both = signNote(TEXT, [stranger, ed25519Signer("PeterNeumann", privateKey())]);
-  assert.deepEqual(verifiedBy(parseNote(both), [known]), [known]);
-  assert.deepEqual(verifiedBy(parseNote(signNote(TEXT, [stranger])), [known]), []);
+  assert.deepEqual([...verifiedBy(parseNote(both), [known])], [known]);
+  assert.equal(verifiedBy(parseNote(signNote(TEXT, [stranger])), [known]).size, 0);
 });
 
 Deno.test("verifiedBy() refuses a note whose text or signature was changed", () => {
@@ -61,7 +61,7 @@ Deno.test("a text may have empty lines of its own: the last one before the signa
   const text = "one\n\n\u2014 PeterNeumann AAAAAAA=\n\ntwo\n";
   const note = parseNote(signNote(text, [signer]));
   assert.equal(note.text, text);
-  assert.equal(verifiedBy(note, [parseVerifierKey(VERIFIER)]).length, 1);
+  assert.equal(verifiedBy(note, [parseVerifierKey(VERIFIER)]).size, 1);
   assert.equal(formatNote(note), signNote(text, [signer]));
 });
 

@@ -19,7 +19,8 @@ export interface OpenDecision {
 export interface SweeperStore {
   expiredReplicas(): Promise<readonly string[]>;
   removeReplica(replicaId: string): Promise<void>;
-  openDecisions(replicaId: string, limit: number): Promise<readonly OpenDecision[]>;
+  /** Those with a greater id, in order. */
+  openDecisions(replicaId: string, afterId: string, limit: number): Promise<readonly OpenDecision[]>;
   /** Removes counters of tokens that expired long ago. */
   removeExpired(): Promise<unknown>;
 }
@@ -33,6 +34,8 @@ export interface SweeperOptions {
   readonly nowMs: () => number;
   /** Whether this process still works on that decision. */
   readonly isLive: (decisionId: string) => boolean;
+  /** Called before outcomes of ended replicas are written: what became of their calls may be known better elsewhere. */
+  readonly beforeUnknown?: () => Promise<void>;
   /** Called with how many outcomes of a kind were written. */
   readonly onRecorded?: (kind: EndingKind, count: number) => void;
   readonly intervalMs?: number;
@@ -62,8 +65,10 @@ export function createSweeper(options: SweeperOptions): Sweeper {
 
   const settleOpen = async (replicaId: string, kind: EndingKind, code: string) => {
     let written = 0;
+    let afterId = "";
+    // On by id, not from the beginning: those that live stay, and those that are dead may stand behind any number of them.
     for (;;) {
-      const open = await store.openDecisions(replicaId, PAGE);
+      const open = await store.openDecisions(replicaId, afterId, PAGE);
       const dead = open.filter((decision) => !options.isLive(decision.decisionId));
       const results = await Promise.all(
         dead.map((decision) => append(entryOf(options, decision, kind, code))),
@@ -71,14 +76,16 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       const appended = results.filter((result) => result.status === "appended").length;
       written += appended;
       if (appended > 0) options.onRecorded?.(kind, appended);
-      if (appended === 0 || open.length < PAGE) return written;
+      if (open.length < PAGE) return written;
+      afterId = open.at(-1)!.decisionId;
     }
   };
   const sweep = async () => {
     let written = await settleOpen(source.replicaId, "not_forwarded", "recorded_late");
-    const expired = await store.expiredReplicas();
-    for (const replicaId of performance.now() - doubtedMs < graceMs ? [] : expired) {
-      if (replicaId === source.replicaId) continue;
+    const isDoubted = performance.now() - doubtedMs < graceMs;
+    const expired = (await store.expiredReplicas()).filter((replicaId) => replicaId !== source.replicaId);
+    if (!isDoubted && expired.length > 0) await options.beforeUnknown?.();
+    for (const replicaId of isDoubted ? [] : expired) {
       written += await settleOpen(replicaId, "unknown", "replica_ended");
       await store.removeReplica(replicaId);
     }

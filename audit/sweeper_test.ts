@@ -14,15 +14,16 @@ function world(open: Record<string, string[]>, expired: string[], live: string[]
   const decisions = new Map(Object.entries(open).map(([replica, ids]) => [replica, new Set(ids)]));
   const removed: string[] = [];
   const recorded: string[] = [];
+  const asked = { before: 0 };
   let id = 0;
   const sweeper = createSweeper({
     store: {
       expiredReplicas: () => Promise.resolve(expired),
       removeReplica: (replicaId) => Promise.resolve(void removed.push(replicaId)),
       removeExpired: () => Promise.resolve(),
-      openDecisions: (replicaId, limit) =>
+      openDecisions: (replicaId, afterId, limit) =>
         Promise.resolve(
-          [...decisions.get(replicaId) ?? []].slice(0, limit)
+          [...decisions.get(replicaId) ?? []].sort().filter((id) => id > afterId).slice(0, limit)
             .map((decisionId): OpenDecision => ({ decisionId, chain: "acme", event })),
         ),
     },
@@ -39,12 +40,17 @@ function world(open: Record<string, string[]>, expired: string[], live: string[]
     newId: () => `e${++id}`,
     nowMs: () => 5,
     ...{ isLive: (decisionId) => live.includes(decisionId), graceMs },
+    beforeUnknown: () => {
+      asked.before++;
+      decisions.get("dead")?.delete("known"); // a late record said how it ended
+      return Promise.resolve();
+    },
     onRecorded: (kind, count) => recorded.push(`${count} ${kind}`),
     onError: (error) => {
       throw error;
     },
   });
-  return { sweeper, entries, removed, recorded };
+  return { sweeper, entries, removed, recorded, asked };
 }
 
 Deno.test("sweep() writes unknown for every open decision of an ended replica, then forgets it", async () => {
@@ -66,6 +72,14 @@ Deno.test("sweep() writes not_forwarded for its own decisions that were recorded
   assert.deepEqual([outcome.unmapped.outcome, outcome.metadata.correlation_uid], ["not_forwarded", "late"]);
 });
 
+Deno.test("sweep() finds its own dead decisions behind any number of live ones", async () => {
+  const live = Array.from({ length: 450 }, (_, index) => `d${String(index).padStart(3, "0")}`);
+  const { sweeper, entries } = world({ me: [...live, "d200x", "d999"] }, [], live);
+  assert.equal(await sweeper.sweep(), 2);
+  const of = entries.map(({ canonical }) => JSON.parse(canonical).metadata.correlation_uid);
+  assert.deepEqual(of, ["d200x", "d999"]);
+});
+
 Deno.test("sweep() never treats itself as ended", async () => {
   const { sweeper, entries, removed } = world({ me: ["live"] }, ["me"], ["live"]);
   assert.equal(await sweeper.sweep(), 0);
@@ -79,4 +93,14 @@ Deno.test("sweep() leaves other replicas the time to renew their leases, and its
   await new Promise((resolve) => setTimeout(resolve, 70));
   assert.equal(await sweeper.sweep(), 1);
   assert.deepEqual(removed, ["dead"]);
+});
+
+Deno.test("sweep() asks first what is known of the calls of ended replicas, and nobody when none has ended", async () => {
+  const { sweeper, entries, asked } = world({ dead: ["known", "lost"] }, ["dead"]);
+  await sweeper.sweep();
+  const of = entries.map(({ canonical }) => JSON.parse(canonical).metadata.correlation_uid);
+  assert.deepEqual([of, asked.before], [["lost"], 1]);
+  const quiet = world({ me: ["live"] }, ["me"], ["live"]);
+  await quiet.sweeper.sweep();
+  assert.equal(quiet.asked.before, 0);
 });

@@ -1,16 +1,26 @@
 /**
  * Verifies one chain: recomputes hash chain and Merkle tree from the stored events, and holds them against the database's
- * head, the last signed checkpoint, and the one that the asker expects.
+ * head, the last signed checkpoint, what is kept of the chain elsewhere, and the checkpoint that the asker expects.
  */
-import { type ChainBreak, type Pace, walkChain } from "./chain_walk.ts";
-import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { type ChainBreak, type Pace, walkChain, type WalkResult } from "./chain_walk.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { genesisHash, hex } from "./digest.ts";
 import { EventCheck } from "./event_check.ts";
 import type { StoredCheckpoint } from "./log_signer.ts";
 import { LeafRun, resumeRun } from "./merkle_range.ts";
-import { equal, treeRoot } from "./merkle_tree.ts";
+import { equal } from "./merkle_tree.ts";
 import { PrunedBreak, type PrunedReader, readPruneRecord, walkPruned } from "./pruned_walk.ts";
-import { NoteError, type NoteVerifier } from "./signed_note.ts";
+import {
+  type HeldElsewhere,
+  openEarlier,
+  type OpenedPoints,
+  openPoints,
+  outsideBreak,
+  PointBreak,
+  requireLeadsTo,
+  type SignedPoint,
+} from "./signed_points.ts";
+import type { NoteVerifier } from "./signed_note.ts";
 import { TileError, tileNodes } from "./tiles.ts";
 
 /** What verification reads; `store/audit_events.ts`, `store/audit_tree.ts` and `store/audit_prunes.ts` fit. */
@@ -31,6 +41,8 @@ export interface VerifyOrder {
   readonly origin: string;
   /** Keys that checkpoints may be signed with. */
   readonly keys: readonly NoteVerifier[];
+  /** What is kept of the chain besides the database: the chain must continue it. */
+  readonly held?: (() => Promise<HeldElsewhere>) | undefined;
   /** A signed checkpoint that the asker holds: the chain must continue it. */
   readonly expected?: string | undefined;
   /** A signed checkpoint that was verified before: the walk begins after it. */
@@ -81,8 +93,10 @@ const WAYPOINT_PARTS = 20;
 
 const TIME_IS_UP = "the time limit was reached";
 
-/** A size at which the tree must have this root. */
-type Point = Pick<Checkpoint, "size" | "root">;
+/** A signed checkpoint on the way. */
+interface Waypoint extends SignedPoint {
+  readonly note: string;
+}
 
 const NO_TAIL = { events: 0, ageSeconds: 0 } as const;
 
@@ -117,65 +131,65 @@ class Verification {
   }
 
   async run(): Promise<VerifyReport> {
-    const { chain, signal, onProgress, pace } = this.#order;
+    try {
+      return await this.#verify();
+    } catch (error) {
+      if (!(error instanceof PointBreak || error instanceof PrunedBreak)) throw error;
+      return this.#report({ verdict: "broken", broken: error.at });
+    }
+  }
+
+  async #verify(): Promise<VerifyReport> {
+    const { chain } = this.#order;
+    // Before the head: what is signed meanwhile must not look like a log that was rolled back.
+    const held = await this.#order.held?.() ?? {};
     const stored = await this.#reader.latestCheckpoint(chain);
     const head = await this.#reader.head(chain);
     if (head === undefined) return await this.#withoutHead();
     this.#last = head.seq;
-    const signed = this.#opened(stored?.note, "signature");
-    const expected = this.#opened(this.#order.expected, "expected");
-    const since = this.#opened(this.#order.since, "signature");
-    for (const opened of [signed, expected, since]) if (opened instanceof Failed) return opened.report(this);
-    if (signed !== undefined && (signed as Checkpoint).size !== stored?.size) {
-      return this.broken(
-        0,
-        "signature",
-        `a checkpoint of size ${stored?.size}`,
-        `one of ${(signed as Checkpoint).size}`,
-      );
-    }
-    const points: Point[] = [signed, expected, since].filter((point) => point !== undefined) as Checkpoint[];
+    const opened = openPoints(this.#order, stored, held);
+    const { points, since } = opened;
     const beyond = points.find(({ size }) => size > head.seq);
     if (beyond !== undefined) {
-      return this.broken(head.seq + 1, "missing", `${beyond.size} events, as signed`, `${head.seq} events`);
+      return this.#broken(
+        head.seq + 1,
+        "missing",
+        `${beyond.size} events, ${beyond.by}`,
+        `${head.seq} events`,
+      );
     }
-    const begun = await this.#begin(since as Checkpoint | undefined, points, head.seq);
-    if (begun !== undefined) return begun;
+    const pruned = await this.#begin(since, points, head.seq);
+    if (pruned === undefined) return this.#unproven(TIME_IS_UP);
     const waypoints = await this.#waypoints(head.seq);
-    if (waypoints instanceof Failed) return waypoints.report(this);
-    const walk = await walkChain(
-      this.#reader,
-      {
-        ...{ chain, last: head.seq, signal, pace },
-        rootsAt: [...points, ...waypoints].map(({ size }) => size),
-        onProgress: (seq) => onProgress?.(seq, head.seq),
-      },
-      this.#run,
-      this.#check,
-    );
-    if (walk.broken !== undefined) return this.report({ verdict: "broken", broken: walk.broken });
-    for (const { size, root } of waypoints) {
-      const found = walk.roots.get(size);
-      if (found !== undefined && !equal(found, root)) return this.#otherRoot(size, root, found);
+    const walk = await this.#walk(head.seq, [...points, ...waypoints]);
+    if (walk.broken !== undefined) return this.#report({ verdict: "broken", broken: walk.broken });
+    for (const point of waypoints) {
+      const found = walk.roots.get(point.size);
+      if (found !== undefined && !equal(found, point.root)) return this.#otherRoot(point, found);
     }
-    if (walk.isAborted) {
-      const reached = waypoints.findLast(({ size }) => walk.roots.has(size));
-      if (reached === undefined) return this.unproven(TIME_IS_UP);
-      const { size, note } = reached;
-      return this.report({ verdict: "unproven", reason: TIME_IS_UP, verifiedTo: { size, note } });
-    }
+    if (walk.isAborted) return this.#outOfTime(waypoints.findLast(({ size }) => walk.roots.has(size)));
     if (this.#check.hash !== head.hash) {
-      return this.broken(head.seq, "head", this.#check.hash ?? "", head.hash);
+      return this.#broken(head.seq, "head", this.#check.hash ?? "", head.hash);
     }
-    for (const { size, root } of points) {
-      const found = walk.roots.get(size) ?? await this.#storedRoot(size);
-      if (!equal(found, root)) return this.#otherRoot(size, root, found);
+    for (const point of points) {
+      const found = walk.roots.get(point.size) ?? pruned.get(point.size);
+      if (found === undefined) await requireLeadsTo(this.#reader, chain, point, since!);
+      else if (!equal(found, point.root)) return this.#otherRoot(point, found);
     }
     return await this.#noneBeyond(head.seq) ?? await this.#outcomesOwed(head.seq) ??
-      await this.#verdict(stored, head.seq);
+      await this.#verdict({ ...opened, signedAt: stored?.signedAt }, held, head.seq);
   }
 
-  report(rest: Partial<VerifyReport> & Pick<VerifyReport, "verdict">): VerifyReport {
+  #walk(last: number, points: readonly SignedPoint[]): Promise<WalkResult> {
+    const { chain, signal, onProgress, pace } = this.#order;
+    const order = {
+      ...{ chain, last, signal, pace, rootsAt: points.map(({ size }) => size) },
+      onProgress: (seq: number) => onProgress?.(seq, last),
+    };
+    return walkChain(this.#reader, order, this.#run, this.#check);
+  }
+
+  #report(rest: Partial<VerifyReport> & Pick<VerifyReport, "verdict">): VerifyReport {
     return {
       ...{ chain: this.#order.chain, first: this.#first, events: this.#run.end - this.#first + 1 },
       ...{ last: this.#last, head: { seq: this.#run.end, hash: this.#check.hash ?? "" } },
@@ -185,31 +199,36 @@ class Verification {
     };
   }
 
-  broken(seq: number, what: ChainBreak["what"], expected: string, found: string): VerifyReport {
-    return this.report({ verdict: "broken", broken: { seq, what, expected, found } });
+  #broken(seq: number, what: ChainBreak["what"], expected: string, found: string): VerifyReport {
+    return this.#report({ verdict: "broken", broken: { seq, what, expected, found } });
   }
 
-  unproven(reason: string): VerifyReport {
-    return this.report({ verdict: "unproven", reason });
+  #unproven(reason: string): VerifyReport {
+    return this.#report({ verdict: "unproven", reason });
   }
 
-  #otherRoot(size: number, root: Uint8Array, found: Uint8Array): VerifyReport {
-    return this.broken(size, "checkpoint", `root ${hex(root)}, as signed`, `root ${hex(found)}`);
+  #outOfTime(reached: Waypoint | undefined): VerifyReport {
+    if (reached === undefined) return this.#unproven(TIME_IS_UP);
+    const { size, note } = reached;
+    return this.#report({ verdict: "unproven", reason: TIME_IS_UP, verifiedTo: { size, note } });
+  }
+
+  #otherRoot({ size, root, by }: SignedPoint, found: Uint8Array): VerifyReport {
+    return this.#broken(size, "checkpoint", `root ${hex(root)}, ${by}`, `root ${hex(found)}`);
   }
 
   /** Signed checkpoints on the way, some distance from each other. */
-  async #waypoints(
-    last: number,
-  ): Promise<readonly (Checkpoint & { readonly note: string })[] | Failed> {
-    const found = new Map<number, Checkpoint & { readonly note: string }>();
+  async #waypoints(last: number): Promise<readonly Waypoint[]> {
+    const found = new Map<number, Waypoint>();
     const step = this.#order.waypointEvents ?? WAYPOINT_EVENTS;
     const before = this.#first - 1;
     for (let done = step; before + done < last; done += Math.max(step, Math.floor(done / WAYPOINT_PARTS))) {
       const stored = await this.#reader.checkpointUpTo(this.#order.chain, before + done);
       if (stored === undefined || stored.size < this.#first || found.has(stored.size)) continue;
-      const opened = this.#opened(stored.note, "signature");
-      if (opened instanceof Failed) return opened;
-      if (opened !== undefined) found.set(opened.size, { ...opened, note: stored.note });
+      const opened = openEarlier(stored, this.#order);
+      if (opened === undefined) continue;
+      const { size, root } = opened;
+      found.set(size, { size, root, note: stored.note, by: "as signed" });
     }
     return [...found.values()];
   }
@@ -223,85 +242,65 @@ class Verification {
     });
   }
 
-  #opened(note: string | undefined, what: "signature" | "expected"): Checkpoint | Failed | undefined {
-    if (note === undefined) return undefined;
-    const { origin, keys } = this.#order;
-    try {
-      return openCheckpoint(note, { origin, keys }).checkpoint;
-    } catch (error) {
-      if (!(error instanceof NoteError)) throw error;
-      return new Failed(what, origin, error.message);
-    }
-  }
-
-  /** Begins after what was verified before, or after what is pruned; adds the tree that a prune names to `points`. */
+  /**
+   * Begins after what was verified before, or after what is pruned; adds the tree that a prune names to `points`. Returns the
+   * roots among pruned events, `undefined` when the time is up.
+   */
   async #begin(
     since: Checkpoint | undefined,
-    points: Point[],
+    points: SignedPoint[],
     headSeq: number,
-  ): Promise<VerifyReport | undefined> {
+  ): Promise<ReadonlyMap<number, Uint8Array> | undefined> {
     const { chain, logId, signal } = this.#order;
     const of = { chain, log_id: logId, signal };
     const pruned = await this.#reader.pruned(chain);
     if (pruned !== undefined && pruned.eventSeq > headSeq) {
-      return this.broken(headSeq + 1, "missing", `the prune ${pruned.eventSeq}`, `${headSeq} events`);
+      const expected = `the prune ${pruned.eventSeq}`;
+      throw new PointBreak({ seq: headSeq + 1, what: "missing", expected, found: `${headSeq} events` });
     }
-    try {
-      const record = pruned && await readPruneRecord(this.#reader, pruned, of);
-      if (pruned !== undefined) this.#pruned = { first: 1, last: pruned.to, seq: pruned.eventSeq };
-      if (record !== undefined) points.push(record.tree);
-      if (since !== undefined && since.size > (record?.to ?? 0)) return await this.#resume(since);
-      if (record === undefined) return undefined;
-      const start = await walkPruned(this.#reader, record, of);
-      if (start === undefined) return this.unproven(TIME_IS_UP);
+    const record = pruned && await readPruneRecord(this.#reader, pruned, of);
+    if (pruned !== undefined) this.#pruned = { first: 1, last: pruned.to, seq: pruned.eventSeq };
+    if (record !== undefined) points.push({ ...record.tree, by: "as the prune says" });
+    if (since !== undefined && since.size > (record?.to ?? 0)) await this.#resume(since);
+    else if (record !== undefined) {
+      const start = await walkPruned(this.#reader, record, {
+        ...of,
+        rootsAt: points.map(({ size }) => size),
+      });
+      if (start === undefined) return undefined;
       [this.#run, this.#check, this.#first] = [start.run, start.check, record.to + 1];
-      return undefined;
-    } catch (error) {
-      if (error instanceof PrunedBreak) return this.report({ verdict: "broken", broken: error.at });
-      throw error;
+      return start.roots;
     }
+    return new Map();
   }
 
-  /** Begins after a checkpoint whose tree is still the stored one. */
-  async #resume(since: Checkpoint): Promise<VerifyReport | undefined> {
+  /** Begins after a checkpoint whose tree is still the stored one; throws `PointBreak` when it is not. */
+  async #resume({ size, root }: Checkpoint): Promise<void> {
     const { chain } = this.#order;
-    if (since.size === 0) return undefined;
+    const wrong = (what: ChainBreak["what"], expected: string, found: string) =>
+      new PointBreak({ seq: size, what, expected, found });
     let run: LeafRun;
     try {
-      run = await resumeRun(since.size, tileNodes(this.#reader, chain, since.size));
+      run = await resumeRun(size, tileNodes(this.#reader, chain, size));
     } catch (error) {
-      if (error instanceof TileError) return this.broken(since.size, "checkpoint", "its tree", error.message);
+      if (error instanceof TileError) throw wrong("checkpoint", "its tree", error.message);
       throw error;
     }
-    const [row] = await this.#reader.read(chain, since.size - 1, 1);
-    if (row?.seq !== since.size) {
-      return this.broken(
-        since.size,
-        "missing",
-        `event ${since.size}`,
-        row === undefined ? "none" : `event ${row.seq}`,
-      );
+    const [row] = await this.#reader.read(chain, size - 1, 1);
+    if (row?.seq !== size) {
+      throw wrong("missing", `event ${size}`, row === undefined ? "none" : `event ${row.seq}`);
     }
-    if (!/^[0-9a-f]{64}$/.test(row.hash)) return this.broken(since.size, "hash", "32 bytes", row.hash);
-    if (!equal(run.root(), since.root)) {
-      return this.broken(since.size, "checkpoint", `root ${hex(since.root)}`, `root ${hex(run.root())}`);
-    }
+    if (!/^[0-9a-f]{64}$/.test(row.hash)) throw wrong("hash", "32 bytes", row.hash);
+    if (!equal(run.root(), root)) throw wrong("checkpoint", `root ${hex(root)}`, `root ${hex(run.root())}`);
     this.#run = run;
-    this.#first = since.size + 1;
+    this.#first = size + 1;
     this.#check = this.#checkFrom(this.#first, row.hash);
-    return undefined;
   }
 
-  /** The root before the walk began: the stored tree up to there was compared with a checkpoint. */
-  async #storedRoot(size: number): Promise<Uint8Array> {
-    return await treeRoot(size, tileNodes(this.#reader, this.#order.chain, this.#first - 1));
-  }
-
+  /** A tenant is made together with the head of its chain. */
   async #withoutHead(): Promise<VerifyReport> {
     const rows = await this.#reader.read(this.#order.chain, 0, 1);
-    if (rows.length > 0) return this.broken(0, "head", "a head", "events without a head");
-    if (this.#order.expected !== undefined) return this.broken(0, "head", "a head", "no such chain");
-    return this.unproven("no such chain");
+    return this.#broken(0, "head", "a head", rows.length > 0 ? "events without a head" : "no such chain");
   }
 
   /** Events past the head belong to appends after the verification began, so the head must have moved with them. */
@@ -311,7 +310,7 @@ class Verification {
     if (beyond === undefined) return undefined;
     const now = await this.#reader.head(chain);
     if (now !== undefined && now.seq >= beyond.seq) return undefined;
-    return this.broken(beyond.seq, "extra", `no event after ${headSeq}`, `event ${beyond.seq}`);
+    return this.#broken(beyond.seq, "extra", `no event after ${headSeq}`, `event ${beyond.seq}`);
   }
 
   /** Every allow without an outcome must be known as open, or have got its outcome meanwhile. */
@@ -331,37 +330,36 @@ class Verification {
     }
     const [decisionId] = owed;
     if (decisionId === undefined) return undefined;
-    return this.broken(headSeq, "outcome", `an outcome of the allow "${decisionId}"`, "none");
+    return this.#broken(headSeq, "outcome", `an outcome of the allow "${decisionId}"`, "none");
   }
 
-  async #verdict(stored: StoredCheckpoint | undefined, headSeq: number): Promise<VerifyReport> {
-    if (stored === undefined) return this.unproven("no checkpoint has been signed yet");
+  async #verdict(
+    { signed, kept, signedAt = 0 }: Pick<OpenedPoints, "signed" | "kept"> & {
+      readonly signedAt: number | undefined;
+    },
+    { conflict }: HeldElsewhere,
+    headSeq: number,
+  ): Promise<VerifyReport> {
+    if (conflict !== undefined) {
+      return this.#report({ verdict: "broken", broken: outsideBreak(conflict, headSeq) });
+    }
+    if (signed === undefined) {
+      if (kept === undefined) return this.#unproven("no checkpoint has been signed yet");
+      const expected = `a checkpoint in the database, as the second place has one of ${kept.size} events`;
+      return this.#broken(kept.size, "checkpoint", expected, "none");
+    }
     const { chain, nowMs } = this.#order;
-    const events = headSeq - stored.size;
-    const oldest = events === 0 ? undefined : await this.#reader.appendedAt(chain, stored.size + 1);
-    return this.report({
+    const { size, root, note } = signed;
+    const events = headSeq - size;
+    const oldest = events === 0 ? undefined : await this.#reader.appendedAt(chain, size + 1);
+    return this.#report({
       verdict: "verified",
-      checkpoint: {
-        ...{ size: stored.size, root: hex(stored.root), note: stored.note, signedAt: stored.signedAt },
-      },
-      verifiedTo: { size: stored.size, note: stored.note },
+      checkpoint: { size, root: hex(root), note, signedAt },
+      verifiedTo: { size, note },
       tail: {
         events,
         ageSeconds: oldest === undefined ? 0 : Math.max(0, Math.round(nowMs() / 1000 - oldest)),
       },
     });
-  }
-}
-
-/** A checkpoint that cannot be opened. */
-class Failed {
-  constructor(
-    readonly what: "signature" | "expected",
-    readonly origin: string,
-    readonly why: string,
-  ) {}
-
-  report(verification: Verification): VerifyReport {
-    return verification.broken(0, this.what, `a signed checkpoint of "${this.origin}"`, this.why);
   }
 }

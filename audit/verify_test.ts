@@ -85,6 +85,12 @@ Deno.test("verifyChain() can be taken up at the last checkpoint that was reached
   assert.deepEqual(reached, [0, 310, 500].slice(0, reached.length));
   const rest = await verify(image, { since, waypointEvents: 100 });
   assert.deepEqual([rest.verdict, rest.first, rest.verifiedTo?.size], ["verified", 501, SIZE]);
+  const retired = checkpointOf(TEXTS, 305, generateKeyPairSync("ed25519").privateKey);
+  const rotated = await verify({ ...image, earlier: [retired] }, { waypointEvents: 100 });
+  assert.equal(rotated.verdict, "verified", "a key that is no longer used has signed it");
+  const unreadable = { ...retired, note: "x" };
+  const spoilt = await verify({ ...image, earlier: [unreadable] }, { waypointEvents: 100 });
+  assert.equal(spoilt.broken?.what, "signature");
   const forged = checkpointOf(["{}", ...TEXTS.slice(1)], 305);
   const cheated = await verify({ ...image, earlier: [forged] }, { waypointEvents: 100 });
   assert.deepEqual([cheated.broken?.what, cheated.broken?.seq], ["checkpoint", 305]);
@@ -94,13 +100,14 @@ Deno.test("verifyChain() accuses none of 500 random honest histories", async () 
   for (let seed = 1; seed <= 500; seed++) await verifyHistory(seed);
 });
 
-Deno.test("verifyChain() says that nothing is proven without a chain or a checkpoint", async () => {
+Deno.test("verifyChain() says that nothing is proven without a checkpoint or out of time, and that a head must be there", async () => {
   const image = await imageOf(TEXTS, 0);
   assert.equal(
     (await verify({ ...image, checkpoint: undefined })).reason,
     "no checkpoint has been signed yet",
   );
-  assert.equal((await verify({ ...image, rows: [], head: undefined })).reason, "no such chain");
+  const { verdict, broken } = await verify({ ...image, rows: [], head: undefined });
+  assert.deepEqual([verdict, broken?.what, broken?.found], ["broken", "head", "no such chain"]);
   const aborted = AbortSignal.abort();
   assert.equal((await verify(image, { signal: aborted })).reason, "the time limit was reached");
 });
@@ -230,6 +237,10 @@ const CHEATS: Readonly<Record<string, Cheat>> = {
     ...image,
     checkpoint: { ...image.checkpoint!, size: SIZE - 1 },
   }),
+  "the checkpoint's root changed": (image) => ({
+    ...image,
+    checkpoint: { ...image.checkpoint!, root: new Uint8Array(32).fill(9) },
+  }),
   "the checkpoint of another log": (image) => {
     const origin = "gateway.example/globex";
     const { root } = image.checkpoint!;
@@ -274,21 +285,100 @@ Deno.test("verifyChain() finds every changed member of an event, chained anew", 
   }
 });
 
+/** Whole in itself, and the same as ours up to event 200. */
+const FORK = textsOf([
+  ...EVENTS.slice(0, 200),
+  ...EVENTS.map((event, at) => ({
+    ...event,
+    metadata: { ...event.metadata as JsonObject, event_code: "tenant.updated", uid: `fork-${at}` },
+  })),
+]);
+
 Deno.test("verifyChain() finds an old backup and a fork after it by the checkpoint that the asker holds", async () => {
   const expected = checkpointOf(TEXTS, 300).note;
   const backup = await imageOf(TEXTS.slice(0, 200), 200);
   const rolledBack = await verify(backup, { expected });
   assert.deepEqual([rolledBack.verdict, rolledBack.broken?.what], ["broken", "missing"]);
   // The operator signs the fork: only who holds an earlier checkpoint can tell.
-  const fork = textsOf([
-    ...EVENTS.slice(0, 200),
-    ...EVENTS.slice(0, 200).map((event, at) => ({
-      ...event,
-      metadata: { ...event.metadata as JsonObject, event_code: "tenant.updated", uid: `fork-${at}` },
-    })),
-  ]);
-  const forked = await imageOf(fork, fork.length);
+  const forked = await imageOf(FORK, FORK.length);
   assert.equal((await verify({ ...forked, open: forked.open })).verdict, "verified");
   const report = await verify(forked, { expected });
   assert.deepEqual([report.verdict, report.broken?.what, report.broken?.seq], ["broken", "checkpoint", 300]);
+});
+
+/** Signed by the operator, who has the key and the database: only what is kept elsewhere tells. */
+const KEPT_CHEATS: Readonly<Record<string, Cheat>> = {
+  "newest events, head and newest checkpoints deleted": () => imageOf(TEXTS.slice(0, 300), 300),
+  "another history, signed": () => imageOf(textsOf(honestEvents(CHAIN, 400, 77)), SIZE),
+  "a fork after a restored backup, signed": () => imageOf(FORK, FORK.length),
+  "all rows of the chain deleted": (image) => ({
+    ...image,
+    rows: [],
+    head: undefined,
+    checkpoint: undefined,
+  }),
+  "all events deleted, head at the beginning": async () => await imageOf([], 0),
+  "all checkpoints deleted": (image) => ({ ...image, checkpoint: undefined }),
+};
+
+Deno.test("verifyChain() finds every way of cheating by the checkpoint in the second place, whatever the asker holds", async () => {
+  const honest = await imageOf(TEXTS, SIZE);
+  const held = () => Promise.resolve({ note: checkpointOf(TEXTS, SIZE).note });
+  assert.equal((await verify(honest, { held })).verdict, "verified");
+  for (const [name, cheat] of Object.entries({ ...CHEATS, ...KEPT_CHEATS })) {
+    const { verdict, broken } = await verify(await cheat(honest), { held });
+    assert.equal(verdict, "broken", name);
+    assert.ok(broken !== undefined && broken.expected !== "", name);
+  }
+  const { broken } = await verify(
+    await KEPT_CHEATS["newest events, head and newest checkpoints deleted"]!(honest),
+    { held },
+  );
+  assert.deepEqual(broken, {
+    ...{ seq: 301, what: "missing", found: "300 events" },
+    expected: `${SIZE} events, as the checkpoint in the second place says`,
+  });
+});
+
+Deno.test("verifyChain() goes on after a verified checkpoint and holds the chain against an older one in the second place", async () => {
+  const image = await imageOf(TEXTS, SIZE);
+  const since = checkpointOf(TEXTS, 500).note;
+  for (const size of [0, 1, 100, 256, 499, 500, SIZE]) {
+    const held = () => Promise.resolve({ note: checkpointOf(TEXTS, size).note });
+    assert.equal((await verify(image, { since, held })).verdict, "verified");
+  }
+  // Leaves of another history stand in the tiles, under roots of this one.
+  const other = textsOf(honestEvents(CHAIN, 400, 77));
+  const [first, foreign] = [image.tiles.get("0/0")!, (await imageOf(other, SIZE)).tiles.get("0/0")!];
+  const tiles = new Map([...image.tiles, ["0/0", { ...first, hashes: foreign.hashes }]]);
+  for (const size of [100, 255]) {
+    const held = () => Promise.resolve({ note: checkpointOf(other, size).note });
+    const { broken } = await verify({ ...image, tiles }, { since, held });
+    assert.deepEqual([broken?.seq, broken?.what], [size, "checkpoint"]);
+  }
+  const held = () => Promise.resolve({ note: checkpointOf(TEXTS, 100).note });
+  const { broken } = await verify({ ...image, tiles: new Map() }, {
+    since: checkpointOf(TEXTS, 0).note,
+    held,
+  });
+  assert.equal(broken, undefined, "recomputed, whatever the tiles are");
+});
+
+Deno.test("verifyChain() is not content with what none of this log's keys signed in the second place, nor with what a place holds", async () => {
+  const image = await imageOf(TEXTS, SIZE);
+  const stranger = checkpointOf(TEXTS, SIZE, generateKeyPairSync("ed25519").privateKey).note;
+  for (const note of ["", "x\n", stranger]) {
+    const { broken } = await verify(image, { held: () => Promise.resolve({ note }) });
+    assert.equal(broken?.what, "signature");
+    assert.match(broken.expected, /in the second place$/);
+  }
+  const told = async (code: "rolled_back" | "forked", size: number) => {
+    const { verdict, broken } = await verify(image, {
+      held: () => Promise.resolve({ conflict: { code, size } }),
+    });
+    return [verdict, broken?.what, broken?.seq];
+  };
+  assert.deepEqual(await told("rolled_back", SIZE + 9), ["broken", "missing", SIZE + 1]);
+  assert.deepEqual(await told("rolled_back", 90), ["broken", "checkpoint", 90]);
+  assert.deepEqual(await told("forked", 90), ["broken", "checkpoint", 90]);
 });

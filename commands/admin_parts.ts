@@ -97,7 +97,11 @@ function buildRoutes(environment: AdminEnvironment, options: AdminPartsOptions):
       blocks: (tenant, after, limit) => store.db.deadline(store.revocationRows.blocks(tenant, after, limit)),
     }),
     ...auditRoutes(environment, auditLog(options)),
-    ...auditActionRoutes(environment, auditLog(options), auditActionStore(store)),
+    ...auditActionRoutes(
+      environment,
+      auditLog(options),
+      auditActionStore(store, config, options.audit.erasures),
+    ),
     ...auditPlaceRoutes(environment, {
       configured: config.checkpoint_places,
       signedSize: async (chain) => (await store.chain.latestCheckpoint(chain))?.size,
@@ -125,6 +129,7 @@ function auditLog({ store, logs, configuration }: AdminPartsOptions): AuditLog {
   return {
     ...{ reader: store.chain, originOf: logs.originOf, verifierKeys: logs.verifierKeys },
     witnessKeys: () => witnessKeysOf(configuration),
+    heldElsewhere: (chain) => logs.heldElsewhere(chain),
     sign: (chain) => logs.signing.signNow(chain).catch(() => {}), // told by its own round
   };
 }

@@ -12,18 +12,20 @@ const TENANT = {
   suggests: "tenant",
   help: "Whose record.",
 } as const;
+/** Also a chain that is no tenant's. */
+const CHAIN = { ...TENANT, help: "Whose record; ~unverified and ~installation are nobody's." } as const;
 const TWO_PEOPLE =
   "Two operators with names of their own are needed: nothing goes before another one has run audit confirm, within a day.";
 
 export const auditPrune = command({
   name: "audit prune",
-  summary: "Ask to remove events that are older than the tenant keeps them",
+  summary: "Ask to remove events that are older than they are kept",
   details: [
     "Their hashes stay: what is left of the record verifies as before, and says which events are gone and who wanted it. " +
     "Events go in whole tiles of 256, and only those that a checkpoint covers and whose calls have ended.",
     TWO_PEOPLE,
   ],
-  options: { tenant: TENANT, ...CONNECTION_OPTIONS },
+  options: { tenant: CHAIN, ...CONNECTION_OPTIONS },
   examples: [{
     does: "what is older than retention_days of acme",
     line: "intentgate audit prune --tenant acme",
@@ -41,11 +43,12 @@ export const auditErase = command({
   name: "audit erase",
   summary: "Ask to erase values and salts beside events",
   details: [
-    "The events stay and verify as before; their digests can no longer be tried against a guessed value.",
+    "The events stay and verify as before; their digests can no longer be tried against a guessed value. Confirmed, it goes " +
+    "on by itself, however long the record is: audit pending shows how far it is.",
     TWO_PEOPLE,
   ],
   options: {
-    tenant: TENANT,
+    tenant: CHAIN,
     agent: { kind: "text", value: "NAME", help: "What this agent called with." },
     user: { kind: "text", value: "NAME", help: "What stands in events about this user or operator." },
     event: { kind: "text", value: "ID", help: "What belongs to the event with this id (metadata.uid)." },
@@ -77,7 +80,7 @@ export const auditErase = command({
 
 export const auditPending = command({
   name: "audit pending",
-  summary: "List what waits for a second operator: prunes and erasures",
+  summary: "List what waits for a second operator, and erasures that are under way",
   options: { ...LIMIT_OPTION, ...CONNECTION_OPTIONS },
   examples: [{ does: "what is to be confirmed?", line: "intentgate audit pending" }],
   routes: ["GET /audit/actions"],
@@ -123,9 +126,18 @@ function printAsked(terminal: Terminal, json: boolean, answer: JsonObject): void
 }
 
 function doneText(answer: JsonObject): string {
-  const erased: JsonValue | undefined = answer.erased;
+  const { erased, erasing }: { readonly [member: string]: JsonValue | undefined } = answer;
+  if (isJsonObject(erasing)) {
+    return `Confirmed: ${whatOf(answer)}; ${
+      progressOf(erasing)
+    }, the rest follows by itself: see audit pending`;
+  }
   if (!isJsonObject(erased)) return `Done: ${whatOf(answer)}; the bodies go within a minute`;
   return `Done: ${whatOf(answer)}; ${erased.values} values and ${erased.salts} salts went`;
+}
+
+function progressOf({ seq, last }: JsonObject): string {
+  return `event ${seq} of ${last}`;
 }
 
 function whatOf({ kind, tenant, details }: JsonObject): string {
@@ -144,6 +156,7 @@ function whatOf({ kind, tenant, details }: JsonObject): string {
 function rowOf(row: JsonObject): readonly string[] {
   return [
     ...[String(row.id), String(row.tenant), whatOf(row)],
-    ...[String(row.requested_by), dateText(row.expires_at)],
+    String(row.requested_by),
+    isJsonObject(row.erasing) ? progressOf(row.erasing) : dateText(row.expires_at),
   ];
 }

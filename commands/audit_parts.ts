@@ -1,5 +1,9 @@
-/** Everything that writes into the audit chains: group commit, outcomes, refused attempts, late records, the sweeper. */
+/**
+ * Everything that writes into the audit chains: group commit, outcomes, refused attempts, late records, the sweeper,
+ * erasures that go on.
+ */
 import { type Appender, createAppender } from "../audit/appender.ts";
+import { createErasures } from "../audit/erasures.ts";
 import type { EventSource } from "../audit/event.ts";
 import type { LateRecords } from "../audit/late_port.ts";
 import { createRefusedAttempts, type RefusedAttempts } from "../audit/refused_attempts.ts";
@@ -28,10 +32,13 @@ export type AuditParts = ReturnType<typeof buildAuditParts>;
 /** The embedded database is slower per event: smaller batches keep each well inside its deadline. */
 const MAX_BATCH = { embedded: 64, postgres: 256 } as const;
 
+/** Erasures that one round goes on with, one after the other. */
+const ERASURES_AT_ONCE = 100;
+
 /** As long as a lease lasts: in that time every replica that lives has renewed it. */
 const SWEEP_GRACE_MS = 15_000;
 
-/** Builds them. Neither late records nor the sweeper run until they are started. */
+/** Builds them. Late records, the sweeper and erasures do not run until they are started. */
 export function buildAuditParts({ store, source, lateFolder, metrics, log }: AuditPartsOptions) {
   const onError = (what: string) => (error: unknown) => log("error", what, { error: errorText(error) });
   const nowMs = () => Date.now();
@@ -61,12 +68,24 @@ export function buildAuditParts({ store, source, lateFolder, metrics, log }: Aud
     ...{ store: store.sweeping, source, newId, nowMs },
     append: (entry) => appender.append(entry, { owed: true }).done,
     ...{ settingsVersion, isLive: (decisionId) => outcomes.isLive(decisionId) },
+    beforeUnknown: () => late.adopt(), // the late records of a process that ended, where it shared the data folder
     ...{ onError: onError("Cannot sweep"), onRecorded: metrics.outcome },
     graceMs: store.db.kind === "embedded" ? 0 : SWEEP_GRACE_MS, // no other replica lives on an embedded database
   });
+  const erasures = createErasures({
+    ...{ source, settingsVersion, newId, nowMs, steadyMs: () => performance.now() },
+    store: {
+      unfinished: () => store.db.deadline(store.auditErasures.unfinished(ERASURES_AT_ONCE)),
+      step: (tx, actionId, most) => store.auditErasures.step(tx, actionId, most),
+      transact: (work) => store.db.transact(work),
+      appendIn: (tx, entries) => store.audit.appendIn(tx, entries),
+    },
+    onError: (action, error) =>
+      log("error", "Cannot go on with an erasure yet", { action, error: errorText(error) }),
+  });
   const deadlines = createDeadlines({ nowMs });
   const recorder = createRecorder({ ...event, deadlines, keeps: store.keeps });
-  return { source, appender, late, outcomes, refusedAttempts, sweeper, recorder, deadlines };
+  return { source, appender, late, outcomes, refusedAttempts, sweeper, erasures, recorder, deadlines };
 }
 
 /** The appender, and whether the database took the last batch. */

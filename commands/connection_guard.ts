@@ -5,7 +5,13 @@
 import type { AcceptedSocket, SocketTable } from "./socket_table.ts";
 
 /** Why a connection was ended. */
-export type CloseReason = "slow_headers" | "silent" | "too_many" | "too_many_of_address";
+export type CloseReason =
+  | "slow_headers"
+  | "silent"
+  | "too_many"
+  | "too_many_of_address"
+  | "unread"
+  | "unread_full";
 
 export interface ConnectionLimits {
   readonly maxConnections: number;
@@ -31,6 +37,8 @@ export interface ConnectionGuard {
   watch(localPort: number): void;
   /** A request has come on that connection; the answer is told to what it gives back. */
   begin(address: string, port: number): (response: Response | undefined) => void;
+  /** The client of that connection does not read its answer, which was given up: the next look ends it. */
+  giveUp(address: string, port: number, reason: "unread" | "unread_full"): void;
   /** Looks at all connections once; returns after how many milliseconds to look again. */
   sweep(): number;
   /** Connections at the last look. */
@@ -43,6 +51,7 @@ interface Connection {
   underWay: number;
   quietLimitMs: number;
   seenInSweep: number;
+  givenUp?: "unread" | "unread_full";
 }
 
 type Seen = readonly [AcceptedSocket, Connection];
@@ -84,6 +93,10 @@ export function createConnectionGuard(options: ConnectionGuardOptions): Connecti
         connection.quietLimitMs = isStream(response) ? limits.streamTimeoutMs : limits.silentTimeoutMs;
       };
     },
+    giveUp: (address, port, reason) => {
+      const connection = connections.get(`${address}|${port}`);
+      if (connection !== undefined) connection.givenUp = reason;
+    },
     sweep: () => {
       sweeps++;
       const seen = sockets.accepted(ports).map((socket): Seen => {
@@ -106,12 +119,15 @@ function closeWhatMustGo(
   nowMs: number,
   close: (victims: readonly Seen[], reason: CloseReason) => void,
 ): number {
-  const isLate = ([, { underWay, lastMs, quietLimitMs }]: Seen) =>
-    underWay === 0 && nowMs - lastMs > quietLimitMs;
+  const isLate = ([, { underWay, lastMs, quietLimitMs, givenUp }]: Seen) =>
+    underWay === 0 && givenUp === undefined && nowMs - lastMs > quietLimitMs;
+  for (const reason of ["unread", "unread_full"] as const) {
+    close(seen.filter(([, { givenUp }]) => givenUp === reason), reason);
+  }
   const late = seen.filter(isLate);
   close(late.filter(([, { requests }]) => requests === 0), "slow_headers");
   close(late.filter(([, { requests }]) => requests > 0), "silent");
-  let left = late.length === 0 ? seen : seen.filter((one) => !isLate(one));
+  let left = seen.filter((one) => one[1].givenUp === undefined && !isLate(one));
   if (limits.maxPerAddress < limits.maxConnections && left.length > limits.maxPerAddress) {
     const greedy = [...byAddress(left).values()].flatMap((of) =>
       leastUsed(of, of.length - limits.maxPerAddress)

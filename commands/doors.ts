@@ -16,6 +16,7 @@ import { buildMcpFront } from "./mcp_parts.ts";
 import { readGauges } from "./metric_gauges.ts";
 import { buildToolPins } from "./pin_parts.ts";
 import type { LinkServer } from "../mcp/link_server/link_server.ts";
+import type { OnUnread } from "../mcp/unread_answers.ts";
 import { reachUpstreams } from "./reached_upstreams.ts";
 import type { RecordWatch } from "./record_watch.ts";
 import type { ReplicaLease } from "./replica_lease.ts";
@@ -52,13 +53,17 @@ export async function openDoors(
   adminAddress: ListenAddress | undefined,
 ) {
   const { store, metrics, audit, gateway, lease, log } = parts;
-  const sourceIps = new WeakMap<Request, string>();
-  const sourceIpOf = (request: Request) => sourceIps.get(request) ?? "unknown";
+  const peers = new WeakMap<Request, Deno.NetAddr>();
+  const sourceIpOf = (request: Request) => peers.get(request)?.hostname ?? "unknown";
   const state = { draining: false };
-  const { front, links } = await openFront(parts, address);
+  const connections = buildConnectionParts(parts.configuration.config, metrics, log);
+  parts.undo.add(() => connections.close());
+  const { front, links } = await openFront(parts, address, (request, reason) => {
+    const peer = peers.get(request);
+    if (peer !== undefined) connections.guard?.giveUp(peer.hostname, peer.port, reason);
+  });
   gateway.revocations.onRestricted(() => endWhatIsRevoked(gateway, front, links));
   announceOtherLists(store, gateway, front);
-  const connections = buildConnectionParts(parts.configuration.config, metrics, log);
   metrics.setGauges(() =>
     readGauges({ store, audit, gateway, search: parts.search, watch: parts.watch, lease, front, connections })
   );
@@ -74,7 +79,7 @@ export async function openDoors(
     admin: await buildAdmin({ ...parts, parts: gateway, sourceIpOf }),
     metrics: () => ({ text: metrics.render(), contentType: metrics.contentType }),
   }, adminAddress !== undefined);
-  const listening = { sourceIps, guard: connections.guard, log };
+  const listening = { peers, guard: connections.guard, log };
   const server = openHttpListener({ ...listening, app: apps.agents, address });
   const adminServer = adminAddress &&
     openHttpListener({ ...listening, app: apps.operators, address: adminAddress });
@@ -102,7 +107,7 @@ export async function openDoors(
 /** Whose token no longer counts loses streams, sessions and links. */
 function endWhatIsRevoked({ revocations }: GatewayParts, front: McpFront, links: LinkServer): void {
   void front.recheckStreams();
-  links.endWhere((tenant, rootBlockId) => revocations.isBlockRevoked(tenant, rootBlockId));
+  links.endWhere((tenant, blockId) => revocations.isBlockRevoked(tenant, blockId));
 }
 
 /** What callers may list changes with the checks' own versions, which follow the settings. */
@@ -120,6 +125,7 @@ function announceOtherLists(store: StoreParts, { gateway }: GatewayParts, front:
 async function openFront(
   parts: Parts,
   address: ListenAddress,
+  onUnread: OnUnread,
 ): Promise<{ readonly front: McpFront; readonly links: LinkServer }> {
   const { store, audit, gateway, metrics, log } = parts;
   const pins = buildToolPins({
@@ -129,7 +135,7 @@ async function openFront(
   const reached = await reachUpstreams({ ...parts, replicaId: audit.source.replicaId });
   // A link that is being opened may take longer than anybody waits for the end.
   parts.undo.add(() => withinMs(CLOSE_LINKS_MS, reached.close()));
-  const front = await buildMcpFront({ ...parts, parts: gateway, address, pins, reached });
+  const front = await buildMcpFront({ ...parts, parts: gateway, address, pins, reached, onUnread });
   reached.onToolsChanged((upstream) => front.catalogue.reread(upstream));
   return { front, links: reached.links };
 }

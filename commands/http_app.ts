@@ -42,8 +42,7 @@ export function httpApps(
     return options.mcp(request, ALL_UPSTREAMS, options.sourceIpOf(request));
   });
   agents.get(METADATA_PATH, (context) => options.describe(context.req.raw, ""));
-  agents.get(`${METADATA_PATH}/mcp`, (context) => options.describe(context.req.raw, "/mcp"));
-  agents.get(`${METADATA_PATH}/mcp/:upstream`, (context) => {
+  agents.get(`${METADATA_PATH}/*`, (context) => {
     const request = context.req.raw;
     return options.describe(request, new URL(request.url).pathname.slice(METADATA_PATH.length));
   });

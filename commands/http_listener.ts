@@ -7,8 +7,8 @@ import type { ListenAddress } from "./listener.ts";
 export interface HttpListenerOptions {
   readonly app: Hono;
   readonly address: ListenAddress;
-  /** Where the address of each request's sender is kept. */
-  readonly sourceIps: WeakMap<Request, string>;
+  /** Where the sender of each request is kept. */
+  readonly peers: WeakMap<Request, Deno.NetAddr>;
   /** Absent where connections cannot be watched. */
   readonly guard: ConnectionGuard | undefined;
   readonly log: Log;
@@ -64,14 +64,14 @@ function serve(
   options: HttpListenerOptions,
   { hostname, port }: ListenAddress,
 ): Deno.HttpServer<Deno.NetAddr> {
-  const { app, sourceIps, guard, log } = options;
+  const { app, peers, guard, log } = options;
   const onError = (error: unknown) => {
     log("error", "A request met a fault", { error: errorText(error) });
     return new Response(null, { status: 500 });
   };
   const listening = { hostname, port, onListen: () => {}, onError };
   return Deno.serve(listening, (request, { remoteAddr }) => {
-    sourceIps.set(request, remoteAddr.hostname);
+    peers.set(request, remoteAddr);
     const answer = app.fetch(request);
     if (guard === undefined) return answer;
     const end = guard.begin(remoteAddr.hostname, remoteAddr.port);

@@ -1,4 +1,5 @@
 /** The folder of late records: files that only their owner may read, each locked by the process that writes it. */
+import type { GapSpan } from "../audit/gap_event.ts";
 import type { LateFile, LateFiles } from "../audit/late_port.ts";
 import { GatewayError } from "../core/errors.ts";
 import { tryLock } from "../store/folder_lock.ts";
@@ -19,6 +20,8 @@ class Files implements LateFiles {
   readonly #folder: string;
   /** Handles that hold the locks of files, by name. */
   readonly #held = new Map<string, Deno.FsFile>();
+  /** Files whose lock is waited for: before Deno 2.9 that lasts as long as another process has it. */
+  readonly #awaited = new Set<string>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -33,33 +36,62 @@ class Files implements LateFiles {
       throw unusable(path, "another process has removed it");
     }
     this.#held.set(name, file);
-    await syncFolder(this.#folder);
+    try {
+      await syncFolder(this.#folder);
+    } catch (error) {
+      await this.remove(name);
+      throw error;
+    }
     return {
       append: (text) => append(file, text),
-      close: () => this.#release(name),
+      close: () => this.release(name),
     };
   }
 
-  async adopt() {
+  async adopt(quietMs = 0) {
     const adopted: { name: string; bytes: number; modified: number }[] = [];
-    for await (const { name } of Deno.readDir(this.#folder)) {
-      if (!NAME.test(name) || this.#held.has(name)) continue;
-      const file = await openOwn(`${this.#folder}/${name}`);
-      if (file === undefined || !await tryLock(file)) continue;
-      if (!await standsAt(`${this.#folder}/${name}`, file)) {
-        file.close(); // its owner lives: it replaced or removed the file before we had the lock
-        continue;
+    try {
+      for await (const { name } of Deno.readDir(this.#folder)) {
+        if (!NAME.test(name) || this.#held.has(name) || this.#awaited.has(name)) continue;
+        const file = await this.#lockOf(name, quietMs);
+        if (file === undefined) continue;
+        this.#held.set(name, file);
+        const { size, mtime } = await file.stat();
+        adopted.push({ name, bytes: size, modified: mtime?.getTime() ?? 0 });
       }
-      this.#held.set(name, file);
-      const { size, mtime } = await file.stat();
-      adopted.push({ name, bytes: size, modified: mtime?.getTime() ?? 0 });
+    } catch (error) {
+      for (const { name } of adopted) this.release(name);
+      throw error;
     }
     return adopted.sort((left, right) => left.modified - right.modified || (left.name < right.name ? -1 : 1));
+  }
+
+  /** An open file with its lock; `undefined` when another process has it, or may be about to lock what it just made. */
+  async #lockOf(name: string, quietMs: number): Promise<Deno.FsFile | undefined> {
+    const path = `${this.#folder}/${name}`;
+    const file = await openOwn(path);
+    if (file === undefined) return undefined;
+    const writtenMs = (await file.stat()).mtime?.getTime() ?? 0;
+    if (quietMs > 0 && Date.now() - writtenMs < quietMs) {
+      file.close();
+      return undefined;
+    }
+    this.#awaited.add(name);
+    if (!await tryLock(file, () => void this.#awaited.delete(name))) return undefined;
+    if (await standsAt(path, file)) return file;
+    file.close(); // its owner lives: it replaced or removed the file before we had the lock
+    return undefined;
   }
 
   async *read(name: string): AsyncGenerator<Uint8Array> {
     const file = await openOwn(`${this.#folder}/${name}`);
     if (file !== undefined) yield* file.readable;
+  }
+
+  async times(name: string): Promise<GapSpan> {
+    const { birthtime, mtime } = await Deno.lstat(`${this.#folder}/${name}`);
+    const endMs = mtime?.getTime() ?? Date.now();
+    return { startMs: Math.min(birthtime?.getTime() ?? endMs, endMs), endMs };
   }
 
   async replace(name: string, text: string): Promise<void> {
@@ -71,29 +103,30 @@ class Files implements LateFiles {
       await append(file, text);
       await Deno.rename(`${path}.new`, path);
     } catch (error) {
+      await Deno.remove(`${path}.new`).catch(ignoreMissing); // a full disk has no room for what nobody reads
       file.close();
       throw error;
     }
-    this.#release(name);
+    this.release(name);
     this.#held.set(name, file);
     await syncFolder(this.#folder); // a rename is durable only then
   }
 
   async setAside(name: string): Promise<void> {
     await Deno.rename(`${this.#folder}/${name}`, `${this.#folder}/${name}.set_aside`);
-    this.#release(name);
+    this.release(name);
   }
 
   async remove(name: string): Promise<void> {
     await Deno.remove(`${this.#folder}/${name}`).catch(ignoreMissing);
-    this.#release(name);
+    this.release(name);
   }
 
   close(): void {
-    for (const name of [...this.#held.keys()]) this.#release(name);
+    for (const name of [...this.#held.keys()]) this.release(name);
   }
 
-  #release(name: string): void {
+  release(name: string): void {
     this.#held.get(name)?.close();
     this.#held.delete(name);
   }

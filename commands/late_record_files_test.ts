@@ -86,6 +86,57 @@ Deno.test("adopt() takes the files of processes that have ended, oldest first, a
   });
 });
 
+Deno.test("adopt() of a process that runs leaves what was just written, and release() gives a file back", async () => {
+  await inFolder(async (folder) => {
+    const files = await openLateRecordFiles(folder);
+    for (const [name, ageMs] of [["new-1.late", 0], ["old-1.late", 60_000]] as const) {
+      await Deno.writeTextFile(`${folder}/${name}`, "x", { mode: 0o600 });
+      await Deno.utime(`${folder}/${name}`, new Date(), new Date(Date.now() - ageMs));
+    }
+    assert.deepEqual((await files.adopt(5_000)).map(({ name }) => name), ["old-1.late"]);
+    assert.equal(await adoptElsewhere(folder), '["new-1.late"]');
+    files.release("old-1.late");
+    assert.equal(await adoptElsewhere(folder), '["old-1.late","new-1.late"]');
+    await Deno.chmod(`${folder}/new-1.late`, 0o644);
+    await assert.rejects(files.adopt(), unusable(/expected mode 600/));
+    await Deno.chmod(`${folder}/new-1.late`, 0o600);
+    assert.equal(await adoptElsewhere(folder), '["old-1.late","new-1.late"]', "nothing stayed locked");
+    files.close();
+  });
+});
+
+/** The same file as Deno before 2.9 has it: a lock can only be waited for. */
+function withoutTryLock(file: Deno.FsFile): Deno.FsFile {
+  return new Proxy(file, {
+    has: (_, name) => name !== "tryLock" && Reflect.has(file, name),
+    get: (_, name) => {
+      const member = Reflect.get(file, name, file);
+      return typeof member === "function" ? member.bind(file) : member;
+    },
+  });
+}
+
+Deno.test("adopt() waits for a lock once, however often it is asked for", async () => {
+  await inFolder(async (folder) => {
+    const [alive, files] = [await openLateRecordFiles(folder), await openLateRecordFiles(folder)];
+    await alive.create("alive-1.late");
+    const { open } = Deno;
+    let opened = 0;
+    Deno.open = async (...args) => {
+      opened++;
+      return withoutTryLock(await open(...args));
+    };
+    try {
+      for (let round = 0; round < 3; round++) assert.deepEqual(await files.adopt(), []);
+      assert.equal(opened, 1, "it is still waited for");
+      await alive.remove("alive-1.late");
+    } finally {
+      Deno.open = open;
+    }
+    for (const one of [alive, files]) one.close();
+  });
+});
+
 /** Does something between the next opening of a file and its lock: so it comes where a lock can only be waited for. */
 async function betweenOpenAndLock(happens: () => Promise<void>, run: () => Promise<void>): Promise<void> {
   const { open } = Deno;
@@ -149,5 +200,26 @@ Deno.test("a folder or file that others may use, and a link, are refused by name
     await Deno.rename(folder, `${folder}_real`);
     await Deno.symlink(`${folder}_real`, folder);
     await assert.rejects(openLateRecordFiles(folder), unusable(/expected a folder, found something else/));
+  });
+});
+
+Deno.test("a file tells when it was made and last written to, and a replacement that fails leaves nothing", async () => {
+  await inFolder(async (folder) => {
+    const files = await openLateRecordFiles(folder);
+    const before = Date.now() - 2_000; // clocks of file systems are coarse
+    await files.create("r1-1.late");
+    const made = await files.times("r1-1.late");
+    assert.ok(made.startMs >= before && made.endMs >= made.startMs && made.endMs <= Date.now() + 2_000);
+    await Deno.utime(`${folder}/r1-1.late`, new Date(5_000), new Date(7_000));
+    assert.deepEqual(
+      await files.times("r1-1.late"),
+      { startMs: 7_000, endMs: 7_000 },
+      "a copy is made later",
+    );
+    await Deno.mkdir(`${folder}/r1.gaps`);
+    await assert.rejects(files.replace("r1.gaps", "5\n"));
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+    assert.deepEqual(names, ["r1-1.late", "r1.gaps"]);
+    files.close();
   });
 });

@@ -60,6 +60,7 @@ function watchOf(metrics: Metrics, log: Log): LateRecordsWatch {
       metrics.lateRecords("kept");
       if (isFirst) log("warn", "Records are kept in the data folder until the database takes them");
     },
+    adopted: (files) => log("info", "Late records of processes that ended were taken over", { files }),
     recorded: ({ recorded, known }) => {
       metrics.lateRecords("recorded", recorded);
       metrics.lateRecords("known", known);

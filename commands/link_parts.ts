@@ -22,6 +22,9 @@ export interface LinkPartsOptions {
 
 /** A secret shorter than this cannot be told from ordinary text. */
 const MIN_MASKED = 6;
+const MASK = "***";
+/** How a line that was cut ends. */
+const CUT = "…";
 
 const NO_SECRETS: UpstreamSecrets = {
   credentials: { own: { headers: {} }, tools: new Map(), tenants: new Map() },
@@ -63,7 +66,7 @@ function linkOptions(config: UpstreamConfig, key: LinkKey) {
   return {
     upstream: key.upstream,
     maxMessageBytes: config.max_response_bytes,
-    isExclusive: key.principal !== undefined,
+    isExclusive: key.blockIds !== undefined,
     ...(key.clientCapabilities === undefined ? {} : { clientCapabilities: key.clientCapabilities }),
   };
 }
@@ -113,8 +116,26 @@ function openProgram(
   });
 }
 
-/** A server may say what it was started with. */
-function masked(line: string, secrets: readonly string[]): string {
-  return secrets.filter((secret) => secret.length >= MIN_MASKED)
-    .reduce((text, secret) => text.replaceAll(secret, "***"), line);
+/** A server may say what it was started with, whole, line by line, or up to where its own line was cut. */
+export function masked(line: string, secrets: readonly string[]): string {
+  const parts = secrets.flatMap((secret) => [secret, ...secret.split(/\r\n|\r|\n/)])
+    .filter((part) => part.length >= MIN_MASKED)
+    // Of two that begin alike the longer first: nothing of it may stay.
+    .sort((a, b) => b.length - a.length);
+  return parts.reduce((text, part) => text.replaceAll(part, MASK), withoutBegun(line, parts));
+}
+
+/** A line that was cut without the beginning of a secret before the cut. */
+function withoutBegun(line: string, parts: readonly string[]): string {
+  const cut = line.lastIndexOf(CUT);
+  if (cut === -1) return line;
+  const begun = Math.max(0, ...parts.map((part) => overlap(line.slice(0, cut), part)));
+  return begun === 0 ? line : `${line.slice(0, cut - begun)}${MASK}${line.slice(cut)}`;
+}
+
+/** How many of the last characters of `text` are the first of `part`. */
+function overlap(text: string, part: string): number {
+  let length = Math.min(text.length, part.length - 1);
+  while (length > 0 && !text.endsWith(part.slice(0, length))) length--;
+  return length;
 }

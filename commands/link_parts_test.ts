@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { loadConfiguration } from "./configuration.ts";
-import { buildLinkPool } from "./link_parts.ts";
+import { buildLinkPool, masked } from "./link_parts.ts";
 
 /** A shell stands for a server; it says what it was started with. */
 const SERVER = `
@@ -104,4 +104,22 @@ Deno.test("loadConfiguration() suggests the nearest member of an upstream, and n
     poolOf({ erp: { url, credentials: { oauth } } }, {}),
     /Variable MISSING, wanted for the client secret of upstream "erp", is not set/,
   );
+});
+
+Deno.test("masked() leaves nothing of a secret, also where a line was cut, and of a key of several lines", () => {
+  const secrets = [
+    "secret-1",
+    "secret-1-and-more",
+    "-----BEGIN KEY-----\nMIIBVgIBADAN\n-----END KEY-----",
+    "tiny",
+  ];
+  const cases: Record<string, string> = {
+    "it is secret-1-and-more, secret-1": "it is ***, ***",
+    "MIIBVgIBADAN": "***",
+    "begins with secret-1-an…": "begins with ***…",
+    "begins with sec… (3 lines left out before)": "begins with ***… (3 lines left out before)",
+    "ends as it is": "ends as it is",
+    "a tiny one": "a tiny one",
+  };
+  for (const [line, shown] of Object.entries(cases)) assert.equal(masked(line, secrets), shown);
 });

@@ -2,6 +2,7 @@
 import { deriveSealKeys, type KeyRing } from "../core/key_ring.ts";
 import { createMcpFront, type McpFront } from "../mcp/front.ts";
 import type { ToolPins } from "../mcp/tool_pins.ts";
+import type { OnUnread } from "../mcp/unread_answers.ts";
 import { errorText, type Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { Configuration } from "./configuration.ts";
@@ -19,6 +20,8 @@ export interface McpPartsOptions {
   readonly address: ListenAddress;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Told of each answer that is given up because nobody reads it. */
+  readonly onUnread: OnUnread;
 }
 
 /** Builds the front behind `/mcp/<upstream>`. */
@@ -35,6 +38,7 @@ export async function buildMcpFront(options: McpPartsOptions): Promise<McpFront>
     ...{ maxBodyBytes: config.max_body_bytes, decisionTimeoutMs: config.decision_timeout_ms },
     maxDeciding: config.max_concurrent_decisions,
     ...{ nowMs: () => Date.now(), newId },
+    unread: { onDropped: options.onUnread },
     onOverload: (reason) => options.metrics.overload(reason),
     onUpstreamRefused: (code) => options.metrics.overload(code),
     onCircuit: (upstream, state) =>

@@ -1,9 +1,8 @@
 /** Joins the configured checkpoint places with store, metrics and log. */
 import { filePlace } from "../audit/places/file_place.ts";
-import type { CheckpointPlace } from "../audit/places/place.ts";
+import type { CheckpointPlace, PlaceConflict } from "../audit/places/place.ts";
 import {
   createPlacePusher,
-  type PlaceConflict,
   type PlacePusher,
   type PushOutcome,
   type PushStore,
@@ -86,11 +85,11 @@ export function buildPlaces(
       case "witness":
         return witnessPlace(place, { tree, nowMs });
       case "s3":
-        return s3Place(place, { secrets: s3.get(place.name)!, verifiersOf, nowMs });
+        return s3Place(place, { secrets: s3.get(place.name)!, tree, verifiersOf, nowMs });
       case "webhook":
         return webhookPlace(place, { secret: webhooks.get(place.name)!, nowMs });
       case "file":
-        return filePlace(place, { verifiersOf, newId });
+        return filePlace(place, { tree, verifiersOf, newId });
     }
   };
   return config.checkpoint_places.map((place) => {

@@ -152,6 +152,8 @@ async function startBackground(
   await audit.sweeper.sweep();
   audit.sweeper.start();
   undo.add(() => audit.sweeper.close());
+  audit.erasures.start();
+  undo.add(() => audit.erasures.close());
   return lease;
 }
 

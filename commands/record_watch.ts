@@ -33,7 +33,7 @@ export function watchRecord(
   const verify = createBackgroundVerify({
     ...{ reader: store.chain, logId: store.logId, originOf: logs.originOf, verifierKeys: logs.verifierKeys },
     ...{ intervalMs: config.verify_interval_seconds * 1000, nowMs: () => Date.now() },
-    chains: () => store.db.deadline(store.audit.chains()),
+    ...{ chains: logs.chains, heldElsewhere: logs.heldElsewhere, sign: logs.signing.signNow.bind(logs.signing) },
     onBroken: ({ chain, broken }) => log("error", "An audit chain is broken", { chain, ...broken }),
     onError: (chain, error) =>
       log("error", "Cannot verify an audit chain", { chain, error: errorText(error) }),

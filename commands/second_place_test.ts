@@ -6,6 +6,7 @@ Deno.test("fileSecondPlace() keeps the last note of each log, readable for its o
   try {
     const place = fileSecondPlace(`${folder}/checkpoints`);
     assert.equal(await place.read("gateway.example/acme"), undefined);
+    assert.deepEqual(await place.origins(), []);
     await place.write("gateway.example/acme", `${"long ".repeat(1000)}\n`);
     await place.write("gateway.example/acme", "second\n");
     await place.write("gateway.example/globex", "other\n");
@@ -16,6 +17,35 @@ Deno.test("fileSecondPlace() keeps the last note of each log, readable for its o
     for (const name of names) {
       assert.equal(((await Deno.stat(`${folder}/checkpoints/${name}`)).mode ?? 0) & 0o777, 0o600);
     }
+    for (const name of ["gateway.example%2Finitech.checkpoint.x.new", "notes.txt", "%.checkpoint"]) {
+      await Deno.writeTextFile(`${folder}/checkpoints/${name}`, "");
+    }
+    assert.deepEqual(await place.origins(), ["gateway.example/acme", "gateway.example/globex"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("two processes on one folder tear no note and fail no write, and drafts of killed ones go", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (
+      const [name, isOld] of [["o.checkpoint.new", true], ["o.checkpoint.x.new", true], [
+        "p.y.new",
+        false,
+      ]] as const
+    ) {
+      await Deno.writeTextFile(`${folder}/${name}`, "half");
+      if (isOld) await Deno.utime(`${folder}/${name}`, new Date(0), new Date(0));
+    }
+    const both = [fileSecondPlace(folder), fileSecondPlace(folder)];
+    const notes = [`${"A".repeat(2_000)}\n`, `${"B".repeat(300)}\n`];
+    for (let round = 0; round < 100; round++) {
+      await Promise.all(both.map((place, at) => place.write("o", notes[at] ?? "")));
+      assert.ok(notes.includes(await both[0]?.read("o") ?? ""));
+    }
+    const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name).sort();
+    assert.deepEqual(names, ["o.checkpoint", "p.y.new"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -5,6 +5,7 @@ import type { RevocationSource } from "../checks/revocation_feed.ts";
 import type { RelayStore } from "../mcp/replica_relay/replica_relay.ts";
 import type { AppendResult, AuditEntry } from "../core/audit_entry.ts";
 import { createAuditActions } from "../store/audit_actions.ts";
+import { createAuditErasures } from "../store/audit_erasures.ts";
 import { type AuditEvents, createAuditEvents } from "../store/audit_events.ts";
 import { type AuditPrunes, createAuditPrunes } from "../store/audit_prunes.ts";
 import { createAuditSearch } from "../store/audit_search.ts";
@@ -60,6 +61,7 @@ export async function buildStoreParts(configuration: Configuration, db: Database
   const installation = await createInstallation(db).readInstallation();
   const audit = createAuditEvents(db);
   const auditTree = createAuditTree(db);
+  const auditSearch = createAuditSearch(db);
   const auditPrunes = createAuditPrunes(db);
   const auditValues = createAuditValues(db);
   const privateOf: AuditReader["privateOf"] = (chain, seqs) => db.deadline(auditValues.read(chain, seqs));
@@ -83,14 +85,15 @@ export async function buildStoreParts(configuration: Configuration, db: Database
       await db.deadline(idempotency.prune(PRUNED_AT_ONCE));
       await db.deadline(auditPrunes.removeBodies(BODIES_AT_ONCE));
     },
-    openDecisions: (replicaId, limit) => db.deadline(audit.openDecisions(replicaId, limit)),
+    openDecisions: (replicaId, afterId, limit) => db.deadline(audit.openDecisions(replicaId, afterId, limit)),
   };
   return {
     lease: leaseStore(db, replicas),
     ...{ db, migrated, hardening, audit, replicas, tenants },
     ...{ tokens, operators, idempotency, settings, sweeping },
     ...{ auditTree, auditPrunes, auditActions: createAuditActions(db), auditValues },
-    auditSearch: createAuditSearch(db),
+    auditErasures: createAuditErasures(db),
+    auditSearch,
     checkpointPlaces: createCheckpointPlacesTable(db),
     toolPins: createToolPinsTable(db),
     linkMessages: linkMessages(db),
@@ -103,7 +106,10 @@ export async function buildStoreParts(configuration: Configuration, db: Database
     keys: createKeyFingerprints(db),
     appendEvents: (entries: readonly AuditEntry[]): Promise<readonly AppendResult[]> =>
       db.deadline(audit.append(entries)),
-    chain: { ...chainReader(db, audit, auditTree, auditPrunes), privateOf },
+    chain: {
+      ...chainReader(db, audit, auditTree, auditPrunes),
+      ...{ privateOf, oldest: (...asked) => db.deadline(auditSearch.oldest(...asked)) },
+    } satisfies AuditReader,
   };
 }
 
@@ -124,7 +130,7 @@ function chainReader(
   audit: AuditEvents,
   tree: AuditTree,
   prunes: AuditPrunes,
-): Omit<AuditReader, "privateOf"> {
+): Omit<AuditReader, "privateOf" | "oldest"> {
   return {
     pruned: (chain) => db.deadline(prunes.pruned(chain)),
     strandedSalt: (chain, to) => db.deadline(prunes.strandedSalt(chain, to)),

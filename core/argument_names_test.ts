@@ -55,5 +55,23 @@ Deno.test("findArgumentCaseVariant() ends on endless references and refuses what
   const endless = { $ref: "#", allOf: [{ $ref: "#" }], properties: { a: { $ref: "#" } } };
   assert.equal(findArgumentCaseVariant({ a: { a: { b: 1 } } }, endless), undefined);
   const wide = { anyOf: Array.from({ length: 60_000 }, () => ({ properties: { a: {} } })) };
-  assert.equal(findArgumentCaseVariant({ a: 1 }, wide), "");
+  assert.equal(findArgumentCaseVariant({ a: { b: 1 } }, wide), "");
+});
+
+Deno.test("findArgumentCaseVariant() looks through thousands of items, and at branches of conditions", () => {
+  const items = {
+    items: { properties: Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`p${at}`, {}])) },
+  };
+  const rows = Array.from({ length: 50_000 }, () => ({ p1: 1, other: [] }));
+  assert.equal(findArgumentCaseVariant(rows, items), undefined);
+  assert.equal(findArgumentCaseVariant([...rows.slice(1), { P1: 1 }], items), "/49999/P1");
+  const branches = {
+    then: { properties: { one: {} } },
+    else: { properties: { two: {} } },
+    dependentSchemas: { a: { $ref: "#three" } },
+    $defs: { c: { $anchor: "three", properties: { three: {} } } },
+  };
+  for (const name of ["One", "TWO", "thRee"]) {
+    assert.equal(findArgumentCaseVariant({ [name]: 1 }, branches), `/${name}`);
+  }
 });

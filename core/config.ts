@@ -71,6 +71,13 @@ const stage = z.strictObject({
 });
 export type StageConfig = z.infer<typeof stage>;
 
+/** Source: RFC 9728 §1.2, a resource identifier has no fragment; paths are appended to it, so it has no query either. */
+function isBaseUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && !text.includes("?") && !text.includes("#") && url.username === "" &&
+    url.password === "";
+}
+
 export const configSchema = z.strictObject({
   listen: z.string().default("127.0.0.1:8080").describe("Address and port of the listener."),
   admin_listen: z.string().optional().describe(
@@ -80,7 +87,8 @@ export const configSchema = z.strictObject({
     .describe(
       "Folder of the generated keys, the operator token, the embedded database, and of records that wait for the database.",
     ),
-  public_url: z.url({ protocol: /^https?$/ }).optional()
+  public_url: z.url({ protocol: /^https?$/ })
+    .refine(isBaseUrl, "expected a URL without query, fragment and credentials").optional()
     .describe("URL under which agents reach the gateway; default: from the listener."),
   authorization_servers: z.array(z.url({ protocol: /^https?$/ })).default([])
     .describe(
@@ -118,7 +126,10 @@ export const configSchema = z.strictObject({
     .describe("A longer request body is refused with 413."),
   drain_timeout_ms: z.int().min(0).max(600_000).default(10_000)
     .describe("How long calls in flight may take to end after SIGTERM."),
-  log_origin: z.string().regex(/^[^\s+]{1,200}$/, "an origin has no spaces and no plus signs").optional()
+  log_origin: z.string().regex(
+    /^[^\p{White_Space}\p{Cc}+]{1,200}$/u,
+    "an origin has no spaces and no plus signs",
+  ).optional()
     .describe(
       "Name of the audit logs in checkpoints, followed by the chain; default: from the installation.",
     ),
@@ -133,6 +144,12 @@ export const configSchema = z.strictObject({
     .describe("How often all audit chains are verified in the background."),
   heartbeat_seconds: z.int().min(60).max(30 * 86_400).default(86_400)
     .describe("After this time without any event, a chain gets one that says so."),
+  unverified_retention_days: z.int().min(1).max(36_500).optional().describe(
+    "How long events of the chain ~unverified are kept at least; two operators may prune older ones. Absent: for ever.",
+  ),
+  installation_retention_days: z.int().min(366).max(36_500).optional().describe(
+    "The same for ~installation: at least as long as the token of an operator lives, whose making stands there.",
+  ),
   upstreams: z.record(upstreamName, upstreamSchema).optional()
     .describe('Tool servers by name. Without any, the demo upstream "acme" is started.'),
   pipeline: z.array(stage).min(1)

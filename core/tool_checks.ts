@@ -1,11 +1,7 @@
 /** A tool's schemas, compiled when they are first needed: what a call's arguments and its structured result must be. */
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
-import {
-  compileSchema,
-  type SchemaCheck,
-  SchemaUnusable,
-  type SchemaViolation,
-} from "./json_schema/schema_check.ts";
+import { CompiledSchemas } from "./json_schema/compiled_schemas.ts";
+import type { SchemaCheck, SchemaViolation } from "./json_schema/schema_check.ts";
 
 export type ArgumentMode = "enforce" | "report" | "off";
 export type ResultMode = "block" | "report" | "off";
@@ -28,10 +24,16 @@ export class ToolChecks {
   readonly modes: CheckModes;
   readonly #input: JsonObject;
   readonly #output: JsonObject | undefined;
-  #argumentCheck: SchemaCheck | string | undefined;
-  #resultCheck: SchemaCheck | string | undefined;
+  readonly #compiled: CompiledSchemas;
 
-  constructor(input: JsonObject, output: JsonObject | undefined, modes: CheckModes) {
+  /** `compiled` is shared by the tools of an upstream, so that what is kept for all of them is bounded. */
+  constructor(
+    input: JsonObject,
+    output: JsonObject | undefined,
+    modes: CheckModes,
+    compiled: CompiledSchemas = new CompiledSchemas(),
+  ) {
+    this.#compiled = compiled;
     this.#input = input;
     this.#output = output;
     this.modes = modes;
@@ -40,7 +42,7 @@ export class ToolChecks {
   /** Holds arguments against the input schema; `undefined` where that is switched off. */
   arguments(value: JsonObject): SchemaAnswer | undefined {
     if (this.modes.arguments === "off") return undefined;
-    return answer(this.#argumentCheck ??= compiled(this.#input), value);
+    return answer(this.#compiled.of(this.#input), value);
   }
 
   /** Whether results are looked at. */
@@ -54,17 +56,7 @@ export class ToolChecks {
     if (!isJsonObject(structuredContent)) {
       return { kind: "invalid", violations: [{ pointer: "", keyword: "structuredContent" }] };
     }
-    return answer(this.#resultCheck ??= compiled(this.#output), structuredContent);
-  }
-}
-
-function compiled(schema: JsonObject): SchemaCheck | string {
-  try {
-    return compileSchema(schema);
-  } catch (error) {
-    // A schema that is nested deeper than the stack, too: it is not checked, and says so.
-    if (error instanceof SchemaUnusable || error instanceof RangeError) return error.message;
-    throw error;
+    return answer(this.#compiled.of(this.#output), structuredContent);
   }
 }
 

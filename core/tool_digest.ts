@@ -27,8 +27,9 @@ export interface ToolFingerprint {
 }
 
 /**
- * The fingerprint of a tool as `tools/list` gives it; `undefined` for what cannot be pinned: nested too deep, too long, or
- * with U+0000 or a lone surrogate in a text, which no database holds. Numbers are what `JSON.parse` makes of them.
+ * The fingerprint of a tool as `tools/list` gives it; `undefined` for what cannot be pinned: nested too deep, too long,
+ * with U+0000 or a lone surrogate in a text, which no database holds, or with a number beyond the largest double. Numbers
+ * are what `JSON.parse` makes of them.
  */
 export function toolFingerprint(tool: JsonObject): ToolFingerprint | undefined {
   const document: Record<string, JsonValue> = {};
@@ -55,6 +56,8 @@ export function toolSetDigest(tools: readonly { readonly name: string; readonly 
 
 function isStorable(value: JsonValue | undefined, depth: number): boolean {
   if (typeof value === "string") return value.isWellFormed() && !value.includes("\0");
+  // A literal like 1e400 is read as Infinity, which no JSON text says.
+  if (typeof value === "number") return Number.isFinite(value);
   if (typeof value !== "object" || value === null) return true;
   if (depth === 0) return false;
   if (Array.isArray(value)) return value.every((member) => isStorable(member, depth - 1));

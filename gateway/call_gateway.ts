@@ -13,6 +13,7 @@ import { principalOf } from "../core/principal.ts";
 import { UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
 import { toolFact } from "../core/tool_fact.ts";
 import type { SchemaAnswer } from "../core/tool_checks.ts";
+import { Overloaded } from "../mcp/admission.ts";
 import type { Admission, Admitted, CallGateway, CallRoute, GatewayAnswer } from "../mcp/port.ts";
 import type { Stage } from "../plugins/loading.ts";
 import { judgeArguments } from "./arguments.ts";
@@ -177,6 +178,8 @@ class Gateway {
     try {
       seen = await seeTool(this.#sight, call, established, route);
     } catch (error) {
+      // Nothing is decided yet: who gets no place again may ask again.
+      if (error instanceof Overloaded) throw error;
       this.#options.onFault("catalogue", call, error);
       const code = error instanceof GatewayError ? error.code : "upstream_unavailable";
       const decision = faultDecision(established.run, code, "The upstream's tools could not be read");
@@ -286,8 +289,9 @@ class Gateway {
       await this.#finish(allowed, passed, { kind: "not_forwarded", code: "client_gone" });
       return fault(call, "client_gone", "The client went away before the call was forwarded");
     }
-    const forwarded = await route.forward();
+    // Before the answer begins: a drain that does not wait for it records what is known.
     this.#forwarding.set(call.id, allowed);
+    const forwarded = await route.forward();
     forwarded.ending
       .then((ending) => this.#finish(allowed, passed, ending))
       // Nobody waits for this promise: what it throws would end the process. The sweeper writes what is owed.
@@ -375,9 +379,10 @@ const AUDIT_RETRY_SECONDS = 1;
 const LATE: CallEnding = { kind: "not_forwarded", code: "recorded_late" };
 
 function admissionOf(principal: Principal): Admission {
-  const rootBlockId = principal.blockIds[0];
+  const { tenant, agent, blockIds, expiresAt } = principal;
+  const rootBlockId = blockIds[0];
   if (rootBlockId === undefined) throw new TypeError("A principal has at least one block id");
-  return { tenant: principal.tenant, agent: principal.agent, rootBlockId, expiresAt: principal.expiresAt };
+  return { tenant, agent, rootBlockId, blockIds, expiresAt };
 }
 
 /** The stages that passed the call: those that skipped it, refused it or never saw it have nothing to settle. */

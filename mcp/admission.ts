@@ -6,6 +6,12 @@
  * for that tenant from its arrival on; all others are strangers, who together are one party and share by address.
  */
 import { Places } from "../core/places.ts";
+import {
+  type UnreadAnswer,
+  UnreadAnswers,
+  type UnreadAnswersOptions,
+  type UnreadRoom,
+} from "./unread_answers.ts";
 
 /** Why a request was refused: which bound was reached. */
 export type OverloadReason = "reading" | "deciding" | "large_bodies" | "streams";
@@ -18,16 +24,20 @@ export interface AdmissionOptions {
   readonly maxReading?: number;
   readonly maxLargeBodies?: number;
   readonly maxStreams?: number;
+  /** What clients that do not read may leave here. */
+  readonly unread?: UnreadAnswersOptions;
   readonly onRefused?: ((reason: OverloadReason) => void) | undefined;
 }
 
 /** Who gets in. */
 export interface Admissions {
   /** A request has come; throws `Overloaded` when it must not even be read. */
-  arrive(credential: string | undefined, address: string): Visit;
+  arrive(request: Request, credential: string | undefined, address: string): Visit;
   reading(): number;
   /** Those who wait for that included. */
   deciding(): number;
+  /** Bytes of answers that nobody has read yet. */
+  unreadBytes(): number;
 }
 
 /** Thrown for a request that is refused because too much is under way; the front answers it with 503. */
@@ -90,9 +100,8 @@ type Kinds = Readonly<Record<"reading" | "waiting" | "deciding" | "large" | "str
 /** Somebody whose body has come, and how to call them in. */
 interface Waiter {
   readonly party: Party;
-  readonly sinceMs: number;
   readonly callIn: () => void;
-  readonly refuse: () => void;
+  readonly timer: ReturnType<typeof setTimeout>;
 }
 
 class Door implements Admissions {
@@ -101,6 +110,7 @@ class Door implements Admissions {
   readonly #onRefused: AdmissionOptions["onRefused"];
   /** By tenant or stranger's address, in the order in which they are called in. */
   readonly #waiters = new Map<string, Waiter[]>();
+  readonly unread: UnreadAnswers;
 
   constructor(options: AdmissionOptions) {
     this.#kinds = {
@@ -111,15 +121,16 @@ class Door implements Admissions {
       streams: new Kind("streams", options.maxStreams ?? MAX_STREAMS),
     };
     this.#onRefused = options.onRefused;
+    this.unread = new UnreadAnswers(options.unread);
   }
 
-  arrive(credential: string | undefined, address: string): Visit {
+  arrive(request: Request, credential: string | undefined, address: string): Visit {
     const tenant = credential === undefined ? undefined : this.#known.get(credential);
     const { deciding, waiting, reading } = this.#kinds;
     const network = tenant === undefined ? networkOf(address) : address;
     if (!deciding.hasRoom(tenant, network) && !waiting.hasRoom(tenant, network)) throw this.refused(deciding);
     if (!reading.enter(tenant, network)) throw this.refused(reading);
-    return new Visit(this, this.#kinds, { credential, tenant, address: network });
+    return new Visit(this, this.#kinds, request, { credential, tenant, address: network });
   }
 
   reading(): number {
@@ -130,17 +141,23 @@ class Door implements Admissions {
     return this.#kinds.deciding.all.taken + this.#kinds.waiting.all.taken;
   }
 
+  unreadBytes(): number {
+    return this.unread.bytes;
+  }
+
   /** Waits for a place among those being decided; rejects with `Overloaded` after a second. */
   wait(party: Party): Promise<void> {
     const { waiting } = this.#kinds;
     if (!waiting.enter(party.tenant, party.address)) throw this.refused(waiting);
     return new Promise((callIn, reject) => {
       const key = party.tenant ?? `~${party.address}`;
-      const refuse = () => reject(this.refused(waiting));
-      const waiter = { party, sinceMs: performance.now(), callIn, refuse };
-      const others = this.#waiters.get(key);
-      if (others === undefined) this.#waiters.set(key, [waiter]);
-      else others.push(waiter);
+      const refuse = () => {
+        this.#setWaiters(key, this.#waiters.get(key)?.filter((other) => other !== waiter) ?? []);
+        waiting.leave(party.tenant, party.address);
+        reject(this.refused(waiting));
+      };
+      const waiter: Waiter = { party, callIn, timer: setTimeout(refuse, MAX_WAIT_MS) };
+      this.#waiters.set(key, [...this.#waiters.get(key) ?? [], waiter]);
     });
   }
 
@@ -152,15 +169,17 @@ class Door implements Admissions {
       }
       const left = this.#waiters.get(key)?.slice(1) ?? [];
       this.#waiters.delete(key);
-      if (left.length > 0) this.#waiters.set(key, left); // to the end
+      this.#setWaiters(key, left); // at the end
+      clearTimeout(next.timer);
       this.#kinds.waiting.leave(next.party.tenant, next.party.address);
-      if (performance.now() - next.sinceMs > MAX_WAIT_MS) {
-        next.refuse();
-        continue;
-      }
       this.#kinds.deciding.enter(next.party.tenant, next.party.address);
       return next.callIn();
     }
+  }
+
+  #setWaiters(key: string, waiters: Waiter[]): void {
+    if (waiters.length > 0) this.#waiters.set(key, waiters);
+    else this.#waiters.delete(key);
   }
 
   refused({ reason }: Kind): Overloaded {
@@ -188,16 +207,19 @@ interface Party {
 }
 
 /** One request inside, from its arrival to its answer. */
-export class Visit {
+export class Visit implements UnreadRoom {
   readonly #door: Door;
   readonly #kinds: Kinds;
+  readonly #request: Request;
   #party: Party;
   #at: Kind | undefined;
   #hasLargeBody = false;
+  #hasEnded = false;
 
-  constructor(door: Door, kinds: Kinds, party: Party) {
+  constructor(door: Door, kinds: Kinds, request: Request, party: Party) {
     this.#door = door;
     this.#kinds = kinds;
+    this.#request = request;
     this.#party = party;
     this.#at = kinds.reading;
   }
@@ -208,10 +230,27 @@ export class Visit {
     const { deciding } = this.#kinds;
     const { tenant, address } = this.#party;
     if (!deciding.enter(tenant, address)) {
-      return this.#door.wait(this.#party).then(() => void (this.#at = deciding));
+      return this.#door.wait(this.#party).then(() => {
+        this.#at = deciding;
+        if (this.#hasEnded) this.decided();
+      });
     }
     this.#at = deciding;
     return undefined;
+  }
+
+  /**
+   * Leaves its place while an upstream is read, so that a silent one takes nothing from the others, and takes one again
+   * after; rejects with `Overloaded` when there is none.
+   */
+  async leaveFor<Result>(reading: Promise<Result>): Promise<Result> {
+    if (this.#at !== this.#kinds.deciding) return await reading;
+    this.decided();
+    try {
+      return await reading;
+    } finally {
+      if (!this.#hasEnded) await this.decide();
+    }
   }
 
   /** The token is verified. Throws `Overloaded` when this tenant has too many places. */
@@ -242,6 +281,10 @@ export class Visit {
     };
   }
 
+  holdUnread(drop: () => void): UnreadAnswer {
+    return this.#door.unread.hold(this.#party.tenant ?? STRANGERS, this.#request, drop);
+  }
+
   /** Nothing is decided any more: an upstream works, which has bounds of its own. */
   decided(): void {
     const at = this.#at;
@@ -252,6 +295,7 @@ export class Visit {
 
   /** The answer is there. */
   end(status: number): void {
+    this.#hasEnded = true;
     this.decided();
     const { tenant, address, credential } = this.#party;
     if (this.#hasLargeBody) this.#kinds.large.leave(tenant, address);

@@ -1,6 +1,7 @@
 /** One HTTP request on its way through the front, and the parts that serve it. */
 import { ALL_UPSTREAMS } from "../core/call.ts";
 import type { Visit } from "./admission.ts";
+import type { AggregateCursors } from "./aggregate/aggregate_cursors.ts";
 import type { Answer } from "./answer.ts";
 import { type CallOrigin, unnamedCall } from "./tool_call.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../core/refusal_codes.ts";
@@ -20,8 +21,9 @@ import type { Discoveries } from "./modern/discoveries.ts";
 import type { RequestStates } from "./modern/request_state.ts";
 import type { OpenStreams } from "./open_streams.ts";
 import { metadataUrl, type ResourceRules } from "./protected_resource.ts";
+import type { Rechecks } from "./rechecks.ts";
 import type { ServerRequestIds } from "./server_requests.ts";
-import { isOwnSession, type Session, type Sessions } from "./sessions.ts";
+import { type AcceptedSession, isOwnSession, type Session, type Sessions } from "./sessions.ts";
 import type { UpstreamLoads, UpstreamRefusal } from "./upstream_load.ts";
 import type { ExchangeClock, ResolvedUpstream, UpstreamFailure } from "./upstream_connection.ts";
 import { MODERN_VERSIONS } from "./versions.ts";
@@ -43,9 +45,12 @@ export interface FrontParts extends ExchangeClock {
   readonly gateway: CallGateway;
   readonly sessions: Sessions;
   readonly catalogue: Catalogue;
-  /** The open streams of clients, to be closed on shutdown and when their token no longer counts. */
+  /** The open streams of clients, to be closed on shutdown. */
   readonly openStreams: OpenStreams;
+  /** What ends when its token no longer counts: open streams, and requests whose answer is on its way. */
+  readonly rechecks: Rechecks;
   readonly serverRequestIds: ServerRequestIds;
+  readonly listCursors: AggregateCursors;
   readonly requestStates: RequestStates;
   readonly discoveries: Discoveries;
   readonly resourceRules: ResourceRules;
@@ -64,6 +69,8 @@ export interface Arrival {
   readonly credential: string | undefined;
   /** The place that the request holds. */
   readonly visit: Visit;
+  /** `Rechecks.count` when it came. */
+  readonly rechecksBefore: number;
   /** The MCP-Protocol-Version header, when there is one. */
   readonly protocolVersion: string | undefined;
   /** Present at the aggregate endpoint, whose sessions are for all upstreams. */
@@ -108,11 +115,25 @@ export function refusalStyle(
   };
 }
 
-/** Whether the caller of a stream would still be admitted to it; a refusal is recorded like every other. */
+/** Whether the caller of something open would still be admitted to it; a refusal is recorded like every other. */
 export async function isStillAdmitted(parts: FrontParts, arrival: Arrival, method: string): Promise<boolean> {
   const call = unnamedCall(parts.renew(arrival.origin), method);
   return (await parts.gateway.admit(call, arrival.credential)).kind === "admitted";
 }
+
+/**
+ * Whether a request that was allowed may go on: a token that is revoked or stopped ends it, one that expires does not, and
+ * the end of this process lets it come to its own.
+ */
+export async function mayGoOn(parts: FrontParts, arrival: Arrival): Promise<boolean> {
+  const answer = await parts.gateway.admit(
+    unnamedCall(parts.renew(arrival.origin), "ping"),
+    arrival.credential,
+  );
+  return answer.kind === "admitted" || GOES_ON.includes(answer.refusal.code);
+}
+
+const GOES_ON: readonly string[] = ["expired_token", "shutting_down"];
 
 /** Whether the upstream is one of the tenant's. */
 export function mayUse(upstream: ResolvedUpstream, admission: Admission): boolean {
@@ -152,14 +173,14 @@ export class SessionClaim {
   }
 
   /** The session when it is the principal's own, for this upstream, and in the negotiated version. */
-  accept(admission: Admission): Session | undefined {
+  accept(admission: Admission): AcceptedSession | undefined {
     const session = this.#session;
     if (session === undefined || !isOwnSession(session, sessionUpstream(this.#arrival), admission)) {
       return undefined;
     }
     const { protocolVersion } = this.#arrival;
     this.#isOtherVersion = protocolVersion !== undefined && protocolVersion !== session.protocolVersion;
-    return this.#isOtherVersion ? undefined : session;
+    return this.#isOtherVersion ? undefined : { ...session, blockIds: admission.blockIds };
   }
 
   /** The answer when `accept` gave nothing. */
@@ -202,6 +223,23 @@ export async function withUpstream(
   } finally {
     parts.loads.leave(upstream, to.tenant);
   }
+}
+
+/**
+ * Asks an upstream something before it is known what a request is to it: while there is a place among its requests, and
+ * without one among those that are decided.
+ */
+export async function readUpstream<Result>(
+  parts: FrontParts,
+  arrival: Arrival,
+  to: { readonly id: MessageId | null; readonly tenant: string },
+  read: () => Promise<Result>,
+): Promise<Result | Response> {
+  const { upstream } = arrival.origin;
+  const refusal = parts.loads.enter(upstream, to.tenant);
+  if (refusal !== undefined) return upstreamRefused(arrival, refusal, to.id);
+  const reading = read().finally(() => parts.loads.leave(upstream, to.tenant));
+  return await arrival.visit.leaveFor(reading);
 }
 
 /** 503 for a request that no decision stands behind. */

@@ -19,11 +19,13 @@ export interface CallPath extends Pick<CallRoute, "objection" | "conditions"> {
   refusal(id: MessageId): Response;
   /** Whether the caller may see from a refusal that the upstream is there; by default it may not. */
   knowsUpstream(refusal: Refusal): boolean;
-  /** Sends the bytes that were decided on; only after `accepts`. */
-  send(upstream: ResolvedUpstream): Promise<Exchange>;
+  /** Sends the bytes that were decided on; only after `accepts`. The exchange ends with `signal`. */
+  send(upstream: ResolvedUpstream, signal: AbortSignal): Promise<Exchange>;
   /** How the answer is relayed; the decision is added to whatever `edit` gives. */
   readonly relay: Pick<RelayPlan, "hasUpstreamSession" | "serverRequests" | "endsWithClient">;
   readonly edit?: RelayPlan["edit"];
+  /** Whether a result may ask for input instead of bringing what the tool promises (modern era). */
+  readonly mayBeQuestion?: boolean;
   /** The answer to a refusal that only this era knows; `undefined` leaves it to the others. */
   refused?(refusal: Refusal, id: MessageId): Response | undefined;
   /** Hears how the call ended. */
@@ -86,11 +88,13 @@ function routeOf(
       // Nothing of the upstream may be seen before the path was accepted.
       if (upstream === undefined || !isAccepted) return undefined;
       const found = parts.catalogue.definition(upstream.name, name);
-      if (found instanceof Promise) return found.then((late) => known = late);
+      if (found instanceof Promise) return arrival.visit.leaveFor(found).then((late) => known = late);
       return known = found;
     },
     async lookAgain() {
-      if (upstream !== undefined && isAccepted) await parts.catalogue.definition(upstream.name, NO_NAME);
+      if (upstream === undefined || !isAccepted) return;
+      const looking = parts.catalogue.definition(upstream.name, NO_NAME);
+      if (looking instanceof Promise) await arrival.visit.leaveFor(looking);
     },
     objection: (definition) => path.objection?.(definition),
     isGone: () => signal.aborted,
@@ -101,9 +105,10 @@ function routeOf(
       const options = {
         upstream,
         ...path.relay,
-        edit: editOf(arrival, checkedEdit(parts, arrival, known, path.edit)),
+        edit: editOf(arrival, checkedEdit(parts, arrival, known, path)),
       };
-      const forwarded = await relayRequest(parts, arrival, message, options, path.send(upstream));
+      const send = (until: AbortSignal) => path.send(upstream, until);
+      const forwarded = await relayRequest(parts, arrival, message, options, send);
       void forwarded.ending.then((ending) => {
         place.leave();
         path.ended?.(ending, upstream);

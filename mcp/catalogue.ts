@@ -1,6 +1,7 @@
 /** What the upstreams' tools are, read by the gateway itself in a session of its own and kept for a short time. */
 import type { ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
+import { CompiledSchemas } from "../core/json_schema/compiled_schemas.ts";
 import { mapInSlices } from "../core/slices.ts";
 import { type CheckModes, ToolChecks } from "../core/tool_checks.ts";
 import { readToolPages } from "./catalogue_session.ts";
@@ -107,6 +108,7 @@ class Shelf {
   #isStale = false;
   /** Tools that a client was shown otherwise than the gateway read them: not believed until they are read again. */
   readonly #suspects = new Set<string>();
+  readonly #compiled = new CompiledSchemas();
   #reading: Promise<Tools> | undefined;
   #rereading: ReturnType<typeof setTimeout> | undefined;
 
@@ -220,7 +222,7 @@ class Shelf {
   #checksOf({ name, inputSchema, outputSchema }: ToolDefinition, digest: string): ToolChecks {
     const before = this.#read?.get(name);
     if (before?.digest === digest && before.definition.checks !== undefined) return before.definition.checks;
-    return new ToolChecks(inputSchema, outputSchema, this.#options.modes);
+    return new ToolChecks(inputSchema, outputSchema, this.#options.modes, this.#compiled);
   }
 
   #publish(tools: Tools): Tools {

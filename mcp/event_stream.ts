@@ -1,4 +1,6 @@
 /** Server-sent events: cutting a stream of text into events, and writing events to a client. */
+import { AnswerBody } from "./answer_body.ts";
+import type { UnreadRoom } from "./unread_answers.ts";
 
 /** One event. `lines` are its lines without line ends; the empty line after them is not among them. */
 export interface StreamEvent {
@@ -128,53 +130,57 @@ export const MAX_BACKLOG_BYTES = 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
 
 /**
- * The client's side of a stream. Only whole events are written, so a comment can never fall inside one. Writing never
- * waits for a slow client: what is kept for it is bounded by the limit on the upstream's answer.
+ * The client's side of a stream. Only whole events are written, so a comment can never fall inside one; what is passed on
+ * in parts keeps comments away until an event has ended. Writing never waits for a slow client: what is kept for it is
+ * bounded by the limit on the upstream's answer, and by the room that all unread answers share.
  */
 export class EventWriter {
-  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly #encoder = new TextEncoder();
-  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  readonly #body: AnswerBody;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isInEvent = false;
 
-  /** `onGone` is called when the client goes away before the end. */
-  constructor(onGone: () => void, keepAliveMs: number = KEEP_ALIVE_MS) {
-    this.body = new ReadableStream({
-      start: (controller) => void (this.#controller = controller),
-      cancel: () => {
-        this.#forget();
-        onGone();
-      },
-    }, { highWaterMark: 1, size: (chunk) => chunk.byteLength });
-    this.#restart(keepAliveMs);
+  /** `onGone` is called when the client goes away before the end. `room` is absent for a reader of this process. */
+  constructor(onGone: () => void, { room, keepAliveMs = KEEP_ALIVE_MS }: EventWriterOptions = {}) {
+    this.#body = new AnswerBody(() => {
+      clearInterval(this.#timer);
+      onGone();
+    }, room);
+    this.#timer = setInterval(() => this.#keepAlive(), keepAliveMs);
+  }
+
+  get body(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#body.stream;
   }
 
   /** How many bytes wait for the client; grows without bound on a stream that never ends. */
   get backlog(): number {
-    return this.#controller === undefined ? 0 : 1 - (this.#controller.desiredSize ?? 1);
+    return this.#body.backlog;
   }
 
   write(text: string): void {
-    this.#controller?.enqueue(this.#encoder.encode(text));
+    this.#isInEvent = !text.endsWith("\n\n");
+    this.#body.write(text);
   }
 
   close(): void {
-    this.#controller?.close();
-    this.#forget();
+    clearInterval(this.#timer);
+    this.#body.close();
   }
 
   /** Ends the stream with an error; what nobody has read yet is lost. */
   fail(error: unknown): void {
-    this.#controller?.error(error);
-    this.#forget();
-  }
-
-  #restart(ms: number): void {
-    this.#timer = setInterval(() => this.write(":\n\n"), ms);
-  }
-
-  #forget(): void {
     clearInterval(this.#timer);
-    this.#controller = undefined;
+    this.#body.fail(error);
   }
+
+  /** Whoever has not read what came needs no sign of life. */
+  #keepAlive(): void {
+    if (!this.#isInEvent && !this.#body.hasWaiting) this.#body.write(":\n\n");
+  }
+}
+
+/** What a stream to a client needs besides. */
+export interface EventWriterOptions {
+  readonly room?: UnreadRoom | undefined;
+  readonly keepAliveMs?: number;
 }

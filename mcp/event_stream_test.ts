@@ -81,7 +81,7 @@ Deno.test("eventTextWithData() replaces the data and keeps the rest", () => {
 });
 
 Deno.test("EventWriter sends comments between events only, and stops with the stream", async () => {
-  const writer = new EventWriter(() => {}, 5);
+  const writer = new EventWriter(() => {}, { keepAliveMs: 5 });
   writer.write("data: 1\n\n");
   await new Promise((done) => setTimeout(done, 30));
   writer.write("data: 2\n\n");

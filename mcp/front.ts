@@ -8,6 +8,7 @@ import {
   type OverloadReason,
   type Visit,
 } from "./admission.ts";
+import { createAggregateCursors } from "./aggregate/aggregate_cursors.ts";
 import {
   type AggregateUpstreams,
   answerAggregateModern,
@@ -24,6 +25,7 @@ import { isGoverned } from "./named_call.ts";
 import { OpenStreams } from "./open_streams.ts";
 import type { CallGateway } from "./port.ts";
 import { protectedResourceResponse, type ResourceRules } from "./protected_resource.ts";
+import { Rechecks } from "./rechecks.ts";
 import { methodNotAllowed, overloadedResponse, RPC, rpcError } from "./refusals.ts";
 import {
   bearerCredential,
@@ -38,6 +40,7 @@ import { answerSessionMessage } from "./session_messages.ts";
 import { answerDelete, answerGet } from "./session_streams.ts";
 import { createSessions, type SessionKeys } from "./sessions.ts";
 import type { ToolPins } from "./tool_pins.ts";
+import type { UnreadAnswersOptions } from "./unread_answers.ts";
 import type { ResolvedUpstream } from "./upstream_connection.ts";
 import { createUpstreamLoads, type UpstreamLoads, type UpstreamRefusal } from "./upstream_load.ts";
 import { LEGACY_VERSIONS, modernVersion } from "./versions.ts";
@@ -68,6 +71,8 @@ export interface McpFrontOptions extends ResourceRules {
   /** Called with the name of an upstream that did not answer, and what the runtime said. */
   readonly onNoAnswer?: (upstream: string, error: unknown) => void;
   readonly onOverload?: (reason: OverloadReason) => void;
+  /** What clients that do not read may leave here, and who is told of an answer that is given up. */
+  readonly unread?: UnreadAnswersOptions;
   readonly onUpstreamRefused?: (code: UpstreamRefusal["code"]) => void;
   /** Called when an upstream is given up because nobody is there, and when it answers again. */
   readonly onCircuit?: (upstream: string, state: "open" | "closed") => void;
@@ -82,13 +87,15 @@ export interface McpFront {
   describe(request: Request, path: string): Response;
   /** Ends the open streams of sessions, so that a drain need not wait for them; calls in flight go on. */
   closeStreams(): void;
-  /** Ends the streams of those whose token no longer counts. */
+  /** Ends the streams and the requests under way of those whose token no longer counts. */
   recheckStreams(): Promise<void>;
   /** Tells all who listen that what they may list is decided otherwise now. */
   announceLists(): void;
   openStreams(): number;
   /** Requests by what they are waiting for: their body, a decision, an upstream. */
   underWay(): { readonly reading: number; readonly deciding: number; readonly forwarded: number };
+  /** Bytes of answers that nobody has read yet, besides the first of each. */
+  unreadBytes(): number;
   /** The definitions of the upstreams' tools, as calls see them. */
   readonly catalogue: Catalogue;
 }
@@ -110,7 +117,10 @@ function buildParts(options: McpFrontOptions): BuiltParts {
     maxConcurrent: new Map([...options.upstreams].map(([name, upstream]) => [name, upstream.max_concurrent])),
     ...{ steadyMs: nowMs, onRefused: options.onUpstreamRefused, onCircuit: options.onCircuit },
   });
-  const admissions = createAdmissions({ maxDeciding: options.maxDeciding, onRefused: options.onOverload });
+  const admissions = createAdmissions({
+    ...{ maxDeciding: options.maxDeciding, onRefused: options.onOverload },
+    ...(options.unread === undefined ? {} : { unread: options.unread }),
+  });
   const clock = { nowMs: options.nowMs, onUpstreamTime, onNoAnswer, loads };
   const ttl = options.catalogueTtlMs === undefined ? {} : { ttlMs: options.catalogueTtlMs };
   const catalogue = createCatalogue({
@@ -120,13 +130,16 @@ function buildParts(options: McpFrontOptions): BuiltParts {
     pins: options.pins,
     upstreams: options.upstreams,
   });
+  const rechecks = new Rechecks();
   const parts: FrontParts = {
     ...clock,
     gateway: options.gateway,
     onResultUnfit: options.onResultUnfit,
     catalogue,
-    openStreams: new OpenStreams(),
+    openStreams: new OpenStreams(rechecks),
+    rechecks,
     serverRequestIds: createServerRequestIds(options.sessionKeys),
+    listCursors: createAggregateCursors(options.sessionKeys),
     requestStates: createRequestStates(options.sessionKeys, options.nowMs, options.newId),
     discoveries: createDiscoveries(clock, nowMs),
     resourceRules: options,
@@ -156,7 +169,7 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
     closeStreams() {
       parts.openStreams.closeAll();
     },
-    recheckStreams: () => parts.openStreams.recheck(),
+    recheckStreams: () => parts.rechecks.recheck(),
     announceLists: () => void parts.openStreams.announceLists(),
     openStreams: () => parts.openStreams.size,
     underWay: () => ({
@@ -164,13 +177,15 @@ export function createMcpFront(options: McpFrontOptions): McpFront {
       deciding: admissions.deciding(),
       forwarded: loads.waiting(),
     }),
+    unreadBytes: () => admissions.unreadBytes(),
     async handle(request, upstreamName, peerIp) {
       const credential = bearerCredential(request);
       let visit: Visit | undefined;
       let status = 0;
       try {
-        visit = admissions.arrive(credential, peerIp);
-        const arrival = arrivalOf(options, request, upstreamName, { credential, peerIp, visit });
+        visit = admissions.arrive(request, credential, peerIp);
+        const from = { credential, peerIp, visit, rechecksBefore: parts.rechecks.count };
+        const arrival = arrivalOf(options, request, upstreamName, from);
         const response = await answer(options, parts, arrival);
         status = response.status;
         return response;
@@ -194,7 +209,7 @@ function arrivalOf(
   options: McpFrontOptions,
   request: Request,
   upstreamName: string,
-  from: Pick<Arrival, "credential" | "visit"> & { readonly peerIp: string },
+  from: Pick<Arrival, "credential" | "visit" | "rechecksBefore"> & { readonly peerIp: string },
 ): Arrival {
   const receivedAtMs = options.nowMs();
   const isForAll = upstreamName === ALL_UPSTREAMS && options.aggregate !== undefined;
@@ -205,6 +220,7 @@ function arrivalOf(
     upstream,
     credential: from.credential,
     visit: from.visit,
+    rechecksBefore: from.rechecksBefore,
     protocolVersion: request.headers.get("mcp-protocol-version") ?? undefined,
     origin: {
       id: options.newId(),

@@ -81,6 +81,23 @@ function defaultAnswer(
   });
 }
 
+/** What a server of the modern era answers; `undefined` to calls. */
+export function modernAnswer({ id, method }: Message, tools: readonly unknown[] = TOOLS): Response | undefined {
+  switch (method) {
+    case "server/discover":
+      return Response.json(result(id, {
+        ...{ resultType: "complete", supportedVersions: ["2026-07-28"] },
+        capabilities: { tools: {}, prompts: {}, completions: {} },
+      }));
+    case "initialize":
+      return Response.json({ jsonrpc: "2.0", id, error: { code: -32601, message: "Unknown" } }, { status: 404 });
+    case "tools/list":
+      return Response.json(result(id, { tools, resultType: "complete", ttlMs: 0, cacheScope: "private" }));
+    default:
+      return undefined;
+  }
+}
+
 /** A stream of these texts; an Error among them breaks the connection, a number waits for so many milliseconds. */
 export function streamOf(...parts: readonly (string | Error | number)[]): Response {
   const queue = [...parts];
@@ -178,6 +195,7 @@ function admission(gateway: TestGateway, call: ToolCall, credential: string | un
     tenant: "acme",
     agent: credential,
     rootBlockId: `block-${credential}`,
+    blockIds: [`block-${credential}`],
     expiresAt: Date.now() / 1000 + 3600,
     lists: (tools) => gateway.lists(tools),
     listsNames: ({ names }) => Promise.resolve(names.map((name) => gateway.names(name))),

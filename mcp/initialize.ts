@@ -1,5 +1,6 @@
 /** How a session begins. */
 import { type Answer, collectAnswer } from "./answer.ts";
+import { answerJson } from "./answer_body.ts";
 import { type Arrival, type FrontParts, upstreamRefusalText } from "./arrival.ts";
 import { initializeBody, negotiatedVersion, withGovernedOnly } from "./handshake.ts";
 import type { RequestMessage } from "./message.ts";
@@ -47,20 +48,19 @@ async function initialized(
   message: RequestMessage,
   to: InitializeTo,
 ): Promise<Initialized> {
-  const { tenant, rootBlockId } = to.admitted;
   try {
     const exchange = await exchangeWith(to.upstream, {
       method: "POST",
       body: initializeBody(message, to.upstream.client_requests),
       agentHeaders: arrival.request.headers,
-      caller: { tenant, rootBlockId },
+      caller: to.admitted,
     }, parts);
-    const passed = await relayErrorStatus(exchange, message.id);
+    const passed = await relayErrorStatus(exchange, { id: message.id, room: arrival.visit });
     if (passed !== undefined) return { response: passed.response, hasSession: false, isRefused: true };
     const { sessionId } = exchange;
     // The whole answer is awaited: the session id, which stands in a header, carries the negotiated version.
     const answer = await collectAnswer(exchange, message.id, to.upstream.max_response_bytes);
-    const response = jsonText(edited(exchange, answer));
+    const response = answerJson(edited(exchange, answer), arrival.visit);
     if (answer.result === undefined) return { response, hasSession: false, isRefused: true };
     response.headers.set("mcp-session-id", await mintSession(parts, exchange, answer, { ...to, sessionId }));
     return { response, hasSession: true, isRefused: false };

@@ -7,7 +7,7 @@ import type { Admission } from "./port.ts";
 import type { RpcError } from "./upstream_link.ts";
 
 /** Who asks, as far as a link must know. */
-export interface Caller extends Pick<Admission, "tenant" | "rootBlockId"> {
+export interface Caller extends Pick<Admission, "tenant" | "blockIds"> {
   /** Decides on the next round of a call that the upstream asked something about; gives the error that ends the call. */
   readonly decideAgain?: ((inputResponses: JsonObject) => Promise<RpcError | undefined>) | undefined;
 }

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonValue } from "../core/json.ts";
 import { mapInSlices } from "../core/slices.ts";
 import { elementSpans, memberSpans, withSpan } from "../core/strict_json_spans.ts";
 import type { Answer } from "./answer.ts";
-import { LIST_PACING, MAX_TOOLS_PER_PAGE } from "./tool_list.ts";
+import { LIST_PACING, listedIn } from "./tool_list.ts";
 
 /** One kind of list: where its items stand in a result, and what names an item. */
 interface NamedList {
@@ -32,9 +32,7 @@ export async function filterNamedLists(
   let { text } = answer;
   if (answer.result === undefined) return text;
   for (const list of LISTS) {
-    const items = answer.result.value[list.member];
-    if (!Array.isArray(items)) continue;
-    if (items.length > MAX_TOOLS_PER_PAGE) throw new RangeError(`The upstream lists too many ${list.member}`);
+    if (listedIn(answer.result.value, list.member) === undefined) continue;
     text = await filterOne(text, upstream, list, lists);
   }
   return text;

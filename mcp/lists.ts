@@ -1,11 +1,13 @@
 /** Lists for a caller: only what it may ever use. */
 import { isJsonObject, type JsonValue } from "../core/json.ts";
+import { memberSpans } from "../core/strict_json_spans.ts";
 import type { UpstreamName } from "./aggregate/aggregate_names.ts";
-import type { Answer } from "./answer.ts";
+import { type Answer, reread } from "./answer.ts";
 import type { Arrival, FrontParts } from "./arrival.ts";
 import { filterNamedLists } from "./list_filter.ts";
 import type { Admitted } from "./port.ts";
 import { type MessageId, refusalMessage } from "./refusals.ts";
+import { unnamedCall } from "./tool_call.ts";
 import { filterToolList, type ReadTool } from "./tool_list.ts";
 
 /** Requests that list something, in both eras. */
@@ -32,10 +34,12 @@ export function listFilter(
   };
   return async (answer) => {
     try {
-      if (Array.isArray(answer.result?.value.tools)) {
-        return await filterToolList(answer, arrival.origin.upstream, lists);
-      }
-      return await filterNamedLists(answer, arrival.origin.upstream, (named) => admitted.listsNames(named));
+      const { upstream } = arrival.origin;
+      // A name that stands there twice is another list for another reader.
+      if (answer.result !== undefined) memberSpans(answer.text, answer.result.span);
+      // An upstream may put any list into the answer to any question.
+      const withTools = reread(answer, await filterToolList(answer, upstream, lists));
+      return await filterNamedLists(withTools, upstream, (named) => admitted.listsNames(named));
     } catch {
       return JSON.stringify(refusalMessage({
         check: "gateway",
@@ -48,14 +52,19 @@ export function listFilter(
   };
 }
 
+/** Whether a notification, by its method and its text, is not for this caller. */
+export type Hides = (method: string, text: string) => Promise<boolean>;
+
+const UPDATED = "notifications/resources/updated";
+
 /** Hides updates of resources that the caller may not read. */
 export function hidesUpdates(
   admitted: Admitted,
   upstream: string,
   resourceOf: (uri: string) => UpstreamName | undefined = (name) => ({ upstream, name }),
-): (method: string, text: string) => Promise<boolean> {
+): Hides {
   return async (method, text) => {
-    if (method !== "notifications/resources/updated") return false;
+    if (method !== UPDATED) return false;
     const message: JsonValue = JSON.parse(text);
     const params = isJsonObject(message) && isJsonObject(message.params) ? message.params : {};
     const of = resourceOf(typeof params.uri === "string" ? params.uri : "");
@@ -63,5 +72,17 @@ export function hidesUpdates(
     const asked = { upstream: of.upstream, method: "resources/read", names: [of.name] } as const;
     const [isListed] = await admitted.listsNames(asked);
     return isListed !== true;
+  };
+}
+
+/** The same before the answer to a request. The caller is asked about when the first update comes: hardly any request brings one. */
+export function hidesOnAnswer({ gateway, renew }: FrontParts, { origin, credential }: Arrival): Hides {
+  let hides: Promise<Hides | undefined> | undefined;
+  return async (method, text) => {
+    if (method !== UPDATED) return false;
+    hides ??= gateway.admit(unnamedCall(renew(origin), "ping"), credential).then((admission) =>
+      admission.kind === "admitted" ? hidesUpdates(admission, origin.upstream) : undefined
+    );
+    return await (await hides)?.(method, text) ?? true;
   };
 }

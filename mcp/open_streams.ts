@@ -1,15 +1,13 @@
-/** The streams that stay open for clients: how they end when their token no longer counts, and what the gateway says there. */
+/** The streams that stay open for clients, and what the gateway says there. */
 import { ALL_UPSTREAMS, type ToolDefinition } from "../core/call.ts";
 import { SLICE_MS } from "../core/slices.ts";
-
-/** What ends a stream. */
-export interface OpenStream {
-  abort(): void;
-}
+import type { Endable, Rechecks } from "./rechecks.ts";
 
 /** What the gateway may do with an open stream. */
 export interface StreamControl {
   readonly upstream: string;
+  /** `Rechecks.count` before the caller was admitted. */
+  readonly rechecksBefore: number;
   /** Whether the caller would still get the stream. */
   mayStay(): Promise<boolean>;
   /** Which of these tools the caller may list; same order and length. */
@@ -22,28 +20,31 @@ export interface StreamControl {
 
 type Changes = ReadonlyMap<string | undefined, ReadonlySet<ToolDefinition>>;
 
-/** How many streams are asked at once, before others get their turn. */
-const SLICE = 128;
-
 /** The open streams of one replica. */
 export class OpenStreams {
-  readonly #streams = new Map<OpenStream, StreamControl>();
-  #checking: Promise<void> | undefined;
-  #again = false;
+  readonly #streams = new Map<Endable, StreamControl>();
+  readonly #rechecks: Rechecks;
   /** By upstream what has changed and is not announced yet; `undefined` stands for everything. */
   readonly #changed = new Map<string | undefined, Set<ToolDefinition>>();
   #announcing: Promise<void> | undefined;
+
+  /** Streams end in `rechecks` when their token no longer counts. */
+  constructor(rechecks: Rechecks) {
+    this.#rechecks = rechecks;
+  }
 
   get size(): number {
     return this.#streams.size;
   }
 
-  add(stream: OpenStream, control: StreamControl): void {
+  add(stream: Endable, control: StreamControl): void {
     this.#streams.set(stream, control);
+    this.#rechecks.add(stream, () => control.mayStay(), control.rechecksBefore);
   }
 
-  delete(stream: OpenStream): void {
+  delete(stream: Endable): void {
     this.#streams.delete(stream);
+    this.#rechecks.delete(stream);
   }
 
   closeAll(): void {
@@ -65,16 +66,6 @@ export class OpenStreams {
     this.#changed.clear();
     this.#changed.set(undefined, new Set());
     return this.#announce();
-  }
-
-  /** Asks for each stream whether it may stay, and ends those that may not. Resolves when all were asked. */
-  recheck(): Promise<void> {
-    this.#again = this.#checking !== undefined;
-    this.#checking ??= this.#checkAll().finally(() => {
-      this.#checking = undefined;
-      if (this.#again) void this.recheck();
-    });
-    return this.#checking;
   }
 
   #announce(): Promise<void> {
@@ -102,28 +93,11 @@ export class OpenStreams {
     }
   }
 
-  async #tell(stream: OpenStream, control: StreamControl, changes: Changes): Promise<void> {
+  async #tell(stream: Endable, control: StreamControl, changes: Changes): Promise<void> {
     if (control.announceTools === undefined && control.announceNames === undefined) return;
     if (!await concerns(changes, control) || !this.#streams.has(stream)) return;
     control.announceTools?.();
     if (changes.has(undefined)) control.announceNames?.();
-  }
-
-  async #checkAll(): Promise<void> {
-    const streams = [...this.#streams];
-    for (let from = 0; from < streams.length; from += SLICE) {
-      // Together: each refusal waits for its record, and a thousand one after the other would take half a minute.
-      await Promise.all(
-        streams.slice(from, from + SLICE).map(([stream, control]) => this.#check(stream, control)),
-      );
-      await new Promise((resolve) => setTimeout(resolve, 0));
-    }
-  }
-
-  async #check(stream: OpenStream, control: StreamControl): Promise<void> {
-    if (!this.#streams.has(stream)) return;
-    // Who cannot be asked must not stay.
-    if (!await control.mayStay().catch(() => false)) stream.abort();
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ToolDefinition } from "../core/call.ts";
 import { OpenStreams } from "./open_streams.ts";
+import { Rechecks } from "./rechecks.ts";
 
 function streamOf(streams: OpenStreams, upstream: string, mayStay: () => Promise<boolean>) {
   const seen = { aborted: 0, announced: 0 };
@@ -12,58 +13,24 @@ function streamOf(streams: OpenStreams, upstream: string, mayStay: () => Promise
   };
   const announceTools = () => void seen.announced++;
   streams.add(stream, {
-    ...{ upstream, mayStay, announceTools },
+    ...{ upstream, rechecksBefore: 0, mayStay, announceTools },
     lists: (tools) => Promise.resolve(tools.map(({ name }) => name === "seen")),
   });
   return seen;
 }
 
-Deno.test("recheck() ends exactly the streams that may not stay, and those that cannot be asked", async () => {
-  const streams = new OpenStreams();
+Deno.test("a stream that may not stay ends, and one that has ended is asked no more", async () => {
+  const rechecks = new Rechecks();
+  const streams = new OpenStreams(rechecks);
   const stays = streamOf(streams, "a", () => Promise.resolve(true));
   const goes = streamOf(streams, "a", () => Promise.resolve(false));
-  const fails = streamOf(streams, "a", () => Promise.reject(new Error("down")));
-  await streams.recheck();
-  assert.deepEqual([stays.aborted, goes.aborted, fails.aborted], [0, 1, 1]);
+  await rechecks.recheck();
+  assert.deepEqual([stays.aborted, goes.aborted], [0, 1]);
   assert.equal(streams.size, 1);
   streams.closeAll();
   assert.equal(stays.aborted, 1);
-});
-
-Deno.test("recheck() does not wait for one refusal's record before it asks about the next stream", async () => {
-  const streams = new OpenStreams();
-  let asked = 0;
-  const recorded = Promise.withResolvers<void>();
-  const seen = Array.from({ length: 100 }, () =>
-    streamOf(streams, "a", async () => {
-      asked++;
-      await recorded.promise;
-      return false;
-    }));
-  const checking = streams.recheck();
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(asked, 100);
-  recorded.resolve();
-  await checking;
-  assert.ok(seen.every(({ aborted }) => aborted === 1));
-});
-
-Deno.test("recheck() asks again for what changes while it asks", async () => {
-  const streams = new OpenStreams();
-  let isGood = true;
-  const first = Promise.withResolvers<void>();
-  const seen = streamOf(streams, "a", async () => {
-    const answer = isGood;
-    await first.promise;
-    return answer;
-  });
-  const checking = streams.recheck();
-  isGood = false;
-  void streams.recheck();
-  first.resolve();
-  await checking;
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(seen.aborted, 1);
+  await rechecks.recheck();
+  assert.deepEqual([stays.aborted, goes.aborted], [1, 1]);
 });
 
 const tool = (upstream: string, name: string): ToolDefinition => ({
@@ -71,7 +38,7 @@ const tool = (upstream: string, name: string): ToolDefinition => ({
 });
 
 Deno.test("announceTools() reaches the listeners of that upstream who may list what has changed", async () => {
-  const streams = new OpenStreams();
+  const streams = new OpenStreams(new Rechecks());
   const one = streamOf(streams, "a", () => Promise.resolve(true));
   const other = streamOf(streams, "b", () => Promise.resolve(true));
   await streams.announceTools("a", [tool("a", "hidden")]);
@@ -83,12 +50,13 @@ Deno.test("announceTools() reaches the listeners of that upstream who may list w
 });
 
 Deno.test("announceTools() tells whoever cannot be asked, and goes on with what changes meanwhile", async () => {
-  const streams = new OpenStreams();
+  const streams = new OpenStreams(new Rechecks());
   const asked: string[][] = [];
   const first = Promise.withResolvers<readonly boolean[]>();
   let announced = 0;
   const control = {
     upstream: "a",
+    rechecksBefore: 0,
     mayStay: () => Promise.resolve(true),
     lists: (tools: readonly ToolDefinition[]) => {
       asked.push(tools.map(({ name }) => name));

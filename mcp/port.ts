@@ -90,6 +90,8 @@ export interface Admission {
   readonly tenant: string;
   readonly agent: string;
   readonly rootBlockId: string;
+  /** Of the whole token, root first: a token that was attenuated is another one. */
+  readonly blockIds: readonly string[];
   /** Epoch seconds: the earliest expiry over all blocks. */
   readonly expiresAt: number;
 }

@@ -148,10 +148,10 @@ function json(message: JsonObject, status = 200): Response {
   return jsonText(JSON.stringify(message), status);
 }
 
+/** Headers of a message. */
+export const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
+
 /** A message that is text already, as the body of an answer. */
 export function jsonText(text: string, status = 200): Response {
-  return new Response(text, {
-    status,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
+  return new Response(text, { status, headers: JSON_HEADERS });
 }

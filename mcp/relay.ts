@@ -9,6 +9,7 @@ import {
   refuseForeignAnswer,
   WithheldAnswer,
 } from "./answer.ts";
+import { answerJson } from "./answer_body.ts";
 import {
   eventText,
   eventTextWithData,
@@ -17,9 +18,12 @@ import {
   MAX_BACKLOG_BYTES,
   type StreamEvent,
 } from "./event_stream.ts";
+import { MODERN_ONLY } from "./links/era_errors.ts";
+import type { Hides } from "./lists.ts";
 import type { Forwarded, ForwardEnding } from "./port.ts";
 import type { OpenStreams, StreamControl } from "./open_streams.ts";
 import { jsonText, type MessageId, sessionNotFound } from "./refusals.ts";
+import type { UnreadRoom } from "./unread_answers.ts";
 import type { ServerRequestRelay } from "./server_requests.ts";
 import { type Exchange, UpstreamFailure } from "./upstream_connection.ts";
 
@@ -30,16 +34,22 @@ export interface RelayPlan {
   readonly maxEventLength: number;
   /** Whether a bare 404 says that the upstream has forgotten the session. */
   readonly hasUpstreamSession: boolean;
+  /** Whether the client has a session, which it can begin anew where the upstream speaks the other era now. */
+  readonly isOfSession?: boolean;
   /** The text that the client gets instead of the upstream's answer; may throw `WithheldAnswer` or `UpstreamFailure`. */
   edit(answer: Answer): string | Promise<string>;
   /** The JSON-RPC error message for a client whose answer did not come. */
   failed(failure: UpstreamFailure): string;
   /** Called for each notification that passes. */
   onNotification?(method: string): void;
+  /** Whether a notification is not for this caller. */
+  readonly hides?: Hides;
   /** Which requests of the upstream pass; without it, none. */
   readonly serverRequests?: ServerRequestRelay | undefined;
   /** A client that goes away cancels its request (modern era); otherwise the upstream works on. */
   readonly endsWithClient?: boolean;
+  /** Where an answer waits for a client that reads slowly. */
+  readonly room: UnreadRoom;
 }
 
 /** Relays the answer to one request. `exchange` rejects with `UpstreamFailure`; this never rejects. */
@@ -52,12 +62,12 @@ export async function relayAnswer(
   let exchange: Exchange | undefined;
   try {
     exchange = await sending;
-    const passed = await relayErrorStatus(exchange, plan.id);
+    const passed = await relayErrorStatus(exchange, plan);
     if (passed !== undefined) return passed;
     refuseForeignAnswer(exchange);
     if (exchange.contentType === "text/event-stream") return streamAnswer(exchange, plan);
     const { text, ending } = await edited(await readJsonAnswer(exchange, plan.id), plan, exchange);
-    return { response: jsonText(text), ending: Promise.resolve(ending) };
+    return { response: answerJson(text, plan.room), ending: Promise.resolve(ending) };
   } catch (error) {
     const failure = asFailure(error, exchange);
     const ending = failureEnding(failure, exchange?.elapsedMs() ?? nowMs() - startedMs);
@@ -66,7 +76,10 @@ export async function relayAnswer(
 }
 
 /** 400 and 404 with a JSON-RPC error keep their status: clients read protocol facts from it. */
-export async function relayErrorStatus(exchange: Exchange, id: MessageId): Promise<Forwarded | undefined> {
+export async function relayErrorStatus(
+  exchange: Exchange,
+  { id, room, isOfSession }: Pick<RelayPlan, "id" | "room" | "isOfSession">,
+): Promise<Forwarded | undefined> {
   const { status } = exchange;
   if ((status !== 400 && status !== 404) || exchange.contentType !== "application/json") return undefined;
   const text = await exchange.readText();
@@ -77,12 +90,15 @@ export async function relayErrorStatus(exchange: Exchange, id: MessageId): Promi
     throw new UpstreamFailure("upstream_failed", `http_${status}`, status);
   }
   const ending = endingOf(incoming.answer, exchange);
-  return { response: jsonText(text, status), ending: Promise.resolve(ending) };
+  const { code } = incoming.answer.error.value;
+  const isOtherEra = isOfSession === true && MODERN_ONLY.some((one) => one === code);
+  const response = isOtherEra ? sessionNotFound(id) : answerJson(text, room, status);
+  return { response, ending: Promise.resolve(ending) };
 }
 
 function streamAnswer(exchange: Exchange, plan: RelayPlan): Forwarded {
   // Where a client that goes away does not cancel, the upstream works on, and the outcome must become known.
-  const writer = new EventWriter(() => plan.endsWithClient === true && exchange.cancel());
+  const writer = new EventWriter(() => plan.endsWithClient === true && exchange.cancel(), { room: plan.room });
   return { response: streamResponse(writer), ending: pumpAnswer(exchange, plan, writer) };
 }
 
@@ -108,13 +124,18 @@ async function pumpAnswer(exchange: Exchange, plan: RelayPlan, writer: EventWrit
     throw new UpstreamFailure("unknown", "stream_closed", exchange.status);
   } catch (error) {
     const failure = asFailure(error, exchange);
-    // A client can resume a stream with event ids and still get the answer; an error would end its waiting.
-    const mayResume = isResumable && failure.kind === "unknown" && failure.code !== "timeout";
+    // A client can resume a stream with event ids and still get the answer; an error would end its waiting. Only in a
+    // session of the upstream is there something to go back to.
+    const mayResume = isResumable && plan.hasUpstreamSession && plan.endsWithClient !== true &&
+      failure.kind === "unknown" && !FINAL.includes(failure.code);
     if (!mayResume) writer.write(`data: ${plan.failed(failure)}\n\n`);
     writer.close();
     return failureEnding(failure, exchange.elapsedMs());
   }
 }
+
+/** What ended a stream that the upstream would have gone on with. */
+const FINAL: readonly string[] = ["timeout", "cancelled"];
 
 /** The message of an event that has one; an answer only when it is the one to request `id`. */
 function readEventMessage(event: StreamEvent, id?: MessageId): Incoming | undefined {
@@ -127,7 +148,7 @@ function readEventMessage(event: StreamEvent, id?: MessageId): Incoming | undefi
 async function passedText(
   event: StreamEvent,
   incoming: Incoming | undefined,
-  plan: Pick<RelayPlan, "onNotification" | "serverRequests">,
+  plan: Pick<RelayPlan, "onNotification" | "serverRequests" | "hides">,
 ): Promise<string | undefined> {
   if (isComment(event)) return undefined;
   if (incoming === undefined) return eventText(event);
@@ -136,7 +157,7 @@ async function passedText(
     const request = await plan.serverRequests?.pass(data, incoming.method, incoming.id);
     return request === undefined ? undefined : eventTextWithData(event, request);
   }
-  if (incoming.kind !== "notification") return undefined;
+  if (incoming.kind !== "notification" || await plan.hides?.(incoming.method, data) === true) return undefined;
   plan.onNotification?.(incoming.method);
   if (incoming.method !== "notifications/cancelled" || plan.serverRequests === undefined) {
     return eventText(event);
@@ -154,7 +175,7 @@ export interface StreamPlan {
   onNotification?(method: string): void;
   readonly serverRequests?: ServerRequestRelay | undefined;
   /** Whether a notification is not for this caller. */
-  hides?(method: string, text: string): Promise<boolean>;
+  readonly hides?: Hides;
   /** The streams that are open now; this one is among them until it ends. */
   readonly openStreams: OpenStreams;
   readonly control: Omit<StreamControl, "announceTools" | "announceNames">;
@@ -162,12 +183,13 @@ export interface StreamPlan {
   readonly toolsChanged?: string | undefined;
   /** The same for the prompts and resources that it has asked about. */
   readonly namesChanged?: readonly string[];
+  readonly room: UnreadRoom;
   onEnd(): void;
 }
 
 /** Relays the stream that a GET opened until either side ends it. */
 export function relayStream(exchange: Exchange, plan: StreamPlan): Response {
-  const writer = new EventWriter(() => exchange.abort());
+  const writer = new EventWriter(() => exchange.abort(), { room: plan.room });
   const { toolsChanged, namesChanged = [] } = plan;
   const write = (data: string) => writer.write(`data: ${data}\n\n`);
   plan.openStreams.add(exchange, {
@@ -199,9 +221,6 @@ async function pumpStream(exchange: Exchange, plan: StreamPlan, writer: EventWri
 async function streamEventText(event: StreamEvent, plan: StreamPlan): Promise<string | undefined> {
   const incoming = readEventMessage(event);
   if (incoming?.kind === "answer") return eventTextWithData(event, await plan.edit(incoming.answer));
-  if (incoming?.kind === "notification" && await plan.hides?.(incoming.method, event.data ?? "") === true) {
-    return undefined;
-  }
   return await passedText(event, incoming, plan);
 }
 
@@ -245,7 +264,8 @@ function failureEnding(failure: UpstreamFailure, upstreamMs: number): ForwardEnd
   };
 }
 
-function streamResponse(writer: EventWriter): Response {
+/** A stream of events to a client. */
+export function streamResponse(writer: EventWriter): Response {
   return new Response(writer.body, {
     headers: {
       "content-type": "text/event-stream",

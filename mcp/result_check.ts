@@ -3,6 +3,7 @@ import type { ToolDefinition } from "../core/call.ts";
 import { violationsText } from "../core/tool_checks.ts";
 import { type Answer, readIncoming, WithheldAnswer } from "./answer.ts";
 import type { Arrival, FrontParts } from "./arrival.ts";
+import type { CallPath } from "./calls.ts";
 import { type MessageId, refusalMessage } from "./refusals.ts";
 import type { RelayPlan } from "./relay.ts";
 import type { ResolvedUpstream } from "./upstream_connection.ts";
@@ -17,13 +18,16 @@ export function checkedEdit(
   { onResultUnfit }: FrontParts,
   arrival: Arrival,
   tool: ToolDefinition | undefined,
-  edit: RelayPlan["edit"] | undefined,
+  { edit, mayBeQuestion }: Pick<CallPath, "edit" | "mayBeQuestion">,
 ): RelayPlan["edit"] | undefined {
   const checks = tool?.checks;
   if (tool === undefined || checks?.looksAtResults !== true) return edit;
   const { upstream, id } = arrival.origin;
   return (answer) => {
-    const fit = answer.result === undefined ? undefined : checks.result(answer.result.value);
+    const { value } = answer.result ?? {};
+    const isQuestion = mayBeQuestion === true && value?.resultType === "input_required" &&
+      value.structuredContent === undefined;
+    const fit = value === undefined || isQuestion ? undefined : checks.result(value);
     if (fit?.kind === "invalid") {
       const isBlocked = checks.modes.results === "block";
       onResultUnfit?.({
@@ -37,8 +41,9 @@ export function checkedEdit(
 }
 
 /**
- * `edit` for what a session's own stream brings: an answer there is one to a call that broke off, and nobody knows any more
- * to which tool. Where results that do not fit must not pass, a structured one does not.
+ * `edit` for what a session's own stream brings: an answer there is one to a request that broke off, and nobody knows any
+ * more to which tool. Where results that do not fit must not pass, none of a tool does: one without structured content may
+ * have been withheld before because of that.
  */
 export function resumedEdit(
   arrival: Arrival,
@@ -46,13 +51,16 @@ export function resumedEdit(
   edit: RelayPlan["edit"],
 ): RelayPlan["edit"] {
   if (result_validation !== "block") return edit;
-  const reason = "The structured result of a call that broke off cannot be held against its output schema";
+  const reason = "The result of a call that broke off cannot be held against its tool's output schema";
   return (answer) => {
-    const { structuredContent, isError } = answer.result?.value ?? {};
-    const isFree = structuredContent === undefined || isError === true;
+    const { value } = answer.result ?? {};
+    const isFree = value?.isError === true || !OF_TOOLS.some((name) => value?.[name] !== undefined);
     return isFree ? edit(answer) : unfitText(answer, arrival.origin.id, reason);
   };
 }
+
+/** What results of tools have and no other ones; `toolResult` is that of 2024-10-07, which SDKs still read. */
+const OF_TOOLS = ["content", "structuredContent", "toolResult"] as const;
 
 const UNFIT = "The upstream's result does not fit the tool's output schema";
 

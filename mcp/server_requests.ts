@@ -25,6 +25,8 @@ const MAX_ID_LENGTH = 256;
 const MAX_UPSTREAM_ID_LENGTH = 120;
 /** Requests of one stream whose cancellation is still understood. */
 const MAX_REMEMBERED = 64;
+/** Refusals of one stream that are on their way to the upstream; beyond that it is told nothing. */
+const MAX_REFUSING = 8;
 
 /** Ids that stand for an upstream's id in one session. */
 export interface ServerRequestIds {
@@ -47,30 +49,52 @@ export function createServerRequestIds(keys: SealKeys): ServerRequestIds {
   };
 }
 
+/** What becomes of the requests of one stream. */
+export interface ServerRequestRules {
+  readonly allowed: readonly ClientRequest[];
+  /** Tells the upstream that nobody will answer; never rejects. */
+  refuse(id: MessageId): Promise<void>;
+}
+
 /** The requests that pass on one stream. */
 export class ServerRequestRelay {
   readonly #ids: ServerRequestIds;
   readonly #sessionId: string;
-  readonly #allowed: readonly ClientRequest[];
+  readonly #rules: ServerRequestRules;
+  #refusing = 0;
   #shown: Map<MessageId, string> | undefined;
 
-  constructor(ids: ServerRequestIds, sessionId: string, allowed: readonly ClientRequest[]) {
+  constructor(ids: ServerRequestIds, sessionId: string, rules: ServerRequestRules) {
     this.#ids = ids;
     this.#sessionId = sessionId;
-    this.#allowed = allowed;
+    this.#rules = rules;
   }
 
-  /** The request's text with our id; `undefined` when it must not pass. */
+  /** The request's text with our id; `undefined` when it must not pass, which the upstream is told, too. */
   async pass(text: string, method: string, id: JsonValue | undefined): Promise<string | undefined> {
-    const needed = Object.hasOwn(CAPABILITY_OF, method) ? CAPABILITY_OF[method] : undefined;
-    if (needed === undefined || (needed !== "none" && !this.#allowed.includes(needed))) return undefined;
     if (typeof id !== "string" && typeof id !== "number") return undefined;
     const span = memberSpans(text).get("id");
-    if (span === undefined || JSON.stringify(id).length > MAX_UPSTREAM_ID_LENGTH) return undefined;
+    if (span === undefined) return undefined;
+    if (!this.#mayPass(method) || JSON.stringify(id).length > MAX_UPSTREAM_ID_LENGTH) {
+      this.#refuse(id);
+      return undefined;
+    }
     const shown = await this.#ids.wrap(id, this.#sessionId);
     this.#shown ??= new Map();
     if (this.#shown.size < MAX_REMEMBERED) this.#shown.set(id, shown);
     return withSpan(text, span, JSON.stringify(shown));
+  }
+
+  #mayPass(method: string): boolean {
+    const needed = Object.hasOwn(CAPABILITY_OF, method) ? CAPABILITY_OF[method] : undefined;
+    return needed !== undefined && (needed === "none" || this.#rules.allowed.includes(needed));
+  }
+
+  /** Otherwise the upstream would wait, and the client with it. */
+  #refuse(id: MessageId): void {
+    if (this.#refusing >= MAX_REFUSING) return;
+    this.#refusing++;
+    void this.#rules.refuse(id).finally(() => this.#refusing--);
   }
 
   /** The text of a `notifications/cancelled`, which names a request, with the id that the client knows. */

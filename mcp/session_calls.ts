@@ -7,10 +7,9 @@ import { decideRound } from "./call_rounds.ts";
 import type { RequestMessage, ToolCallParams } from "./message.ts";
 import { parseCallParams } from "./named_call.ts";
 import type { ForwardEnding } from "./port.ts";
-import { type Session, upstreamOf } from "./sessions.ts";
+import { type AcceptedSession, upstreamOf } from "./sessions.ts";
 import { toolCallOf } from "./tool_call.ts";
-import { exchangeWith, type ResolvedUpstream } from "./upstream_connection.ts";
-import { sendMessage, serverRequestsOf } from "./upstream_request.ts";
+import { sendMessage, serverRequestsOf, tellUpstream } from "./upstream_request.ts";
 
 /** Answers a governed request of the legacy era; throws `MessageError` for malformed params. */
 export async function answerSessionCall(
@@ -33,7 +32,7 @@ function sessionPath(
   message: RequestMessage,
   { claim, params }: { readonly claim: SessionClaim; readonly params: ToolCallParams },
 ): CallPath {
-  let session: Session | undefined;
+  let session: AcceptedSession | undefined;
   const { upstream } = arrival;
   const isForAll = arrival.aggregate !== undefined;
   const ended = Promise.withResolvers<ForwardEnding>();
@@ -42,7 +41,7 @@ function sessionPath(
     refusal: (id) => claim.refusal(id),
     // A session of all upstreams names none: what is covered and refused may be seen there, what is not available not.
     knowsUpstream: ({ code }) => claim.knowsUpstream || (isForAll && code !== NOT_AVAILABLE),
-    send: (upstream) => {
+    send: (upstream, signal) => {
       if (session === undefined) throw new TypeError("A call is sent before its session was accepted");
       const decideAgain = (inputResponses: JsonObject) =>
         decideRound(parts, arrival, message, {
@@ -50,40 +49,26 @@ function sessionPath(
           ending: ended.promise,
         });
       const to = { upstream: upstreamOf(session, upstream), session };
-      return sendMessage(parts, arrival, message, { ...to, decideAgain });
+      return sendMessage(parts, arrival, message, { ...to, decideAgain, signal });
     },
     relay: {
       hasUpstreamSession: claim.hasUpstreamSession,
-      serverRequests: upstream === undefined ? undefined : serverRequestsOf(parts, arrival, upstream),
+      serverRequests: upstream && serverRequestsOf(parts, arrival, upstream, () =>
+        session && { upstream: upstreamOf(session, upstream), session }),
     },
     ended: (ending, upstream) => {
       ended.resolve(ending);
-      if (ending.code === "timeout" && session !== undefined) {
-        void takeBack(parts, arrival, message, { upstream: upstreamOf(session, upstream), session });
-      }
+      const reason = REASONS.get(ending.code ?? "");
+      if (reason === undefined || session === undefined) return;
+      const params = { requestId: message.id, reason };
+      const to = { upstream: upstreamOf(session, upstream), session };
+      void tellUpstream(parts, arrival, to, { method: "notifications/cancelled", params });
     },
   };
 }
 
-/** Tells the upstream that nobody waits any more; whether that arrives does not matter. */
-async function takeBack(
-  parts: FrontParts,
-  arrival: Arrival,
-  message: RequestMessage,
-  { upstream, session }: { readonly upstream: ResolvedUpstream; readonly session: Session },
-): Promise<void> {
-  const params = { requestId: message.id, reason: "The gateway's time for this request is over" };
-  const body = JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params });
-  try {
-    const exchange = await exchangeWith(upstream, {
-      method: "POST",
-      body: new TextEncoder().encode(body),
-      sessionId: session.upstreamSessionId,
-      protocolVersion: arrival.protocolVersion,
-      caller: session,
-    }, parts);
-    await exchange.drain();
-  } catch {
-    // The call has ended without it.
-  }
-}
+/** Endings after which nobody waits any more, and what the upstream is told then. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["timeout", "The gateway's time for this request is over"],
+  ["cancelled", "The caller may not go on"],
+]);

@@ -55,13 +55,14 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
     exchange.extendDeadline(Math.min(MAX_STREAM_MS, Math.max(0, admitted.expiresAt * 1000 - parts.nowMs())));
     return relayStream(exchange, {
       maxEventLength: to.upstream.max_response_bytes,
-      ...{ openStreams: parts.openStreams, onEnd: leave },
+      ...{ openStreams: parts.openStreams, room: arrival.visit, onEnd: leave },
       // A resumed answer may be one to a list.
       edit: resumedEdit(arrival, to.upstream, shown(arrival, listFilter(parts, arrival, admitted, null))),
       onNotification: notificationListener(parts, arrival),
-      serverRequests: serverRequestsOf(parts, arrival, to.upstream),
+      serverRequests: serverRequestsOf(parts, arrival, to.upstream, () => to),
       control: {
         upstream: to.upstream.name,
+        rechecksBefore: arrival.rechecksBefore,
         lists: (tools) => admitted.lists(tools),
         mayStay: () => isStillAdmitted(parts, arrival, "session/get"),
       },
@@ -150,6 +151,11 @@ async function refusedByUpstream(exchange: Exchange, allow: string): Promise<Res
   if (exchange.status === 404) {
     await exchange.drain();
     return sessionNotFound(null);
+  }
+  // An upstream that has one stream for a session says so of a second one.
+  if (exchange.status === 409) {
+    await exchange.drain();
+    return rpcError(409, RPC.badRequest, "The session has another stream");
   }
   throw exchange.fail("upstream_failed", exchange.status < 300 ? "not_mcp" : `http_${exchange.status}`);
 }

@@ -22,6 +22,11 @@ export interface Session {
   readonly protocolVersion: string;
 }
 
+/** A session as this request's principal uses it. */
+export interface AcceptedSession extends Session {
+  readonly blockIds: Admission["blockIds"];
+}
+
 /** The keys under which session ids and everything else that clients give back are sealed. */
 export type SessionKeys = SealKeys;
 

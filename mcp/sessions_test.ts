@@ -68,7 +68,7 @@ Deno.test("sessions refuse every change of one character", async () => {
 });
 
 Deno.test("isOwnSession() wants the same upstream, tenant, agent and root block", () => {
-  const own = { tenant: "t", agent: "a", rootBlockId: "r", expiresAt: 1 };
+  const own = { tenant: "t", agent: "a", rootBlockId: "r", blockIds: ["r", "c"], expiresAt: 1 };
   assert.equal(isOwnSession(session, "acme", own), true);
   assert.equal(isOwnSession(session, "other", own), false);
   for (const change of [{ tenant: "x" }, { agent: "x" }, { rootBlockId: "x" }]) {

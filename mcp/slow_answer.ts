@@ -5,16 +5,21 @@
 import { dataEvent, EventWriter } from "./event_stream.ts";
 import type { Forwarded } from "./port.ts";
 import { streamResponse } from "./relay.ts";
+import type { UnreadRoom } from "./unread_answers.ts";
 
 /** The answer, or after this time a stream in which it comes. `relayed` must not reject. */
-export async function streamedWhenSlow(relayed: Promise<Forwarded>, afterMs: number): Promise<Forwarded> {
+export async function streamedWhenSlow(
+  relayed: Promise<Forwarded>,
+  afterMs: number,
+  room: UnreadRoom,
+): Promise<Forwarded> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), afterMs));
   const first = await Promise.race([relayed, late]);
   clearTimeout(timer);
   if (first !== undefined) return first;
   const gone = new AbortController();
-  const writer = new EventWriter(() => gone.abort());
+  const writer = new EventWriter(() => gone.abort(), { room });
   writer.write(":\n\n");
   void relayed.then(({ response }) => pump(response, writer, gone.signal)).catch(() => {}).finally(() =>
     writer.close()
@@ -30,7 +35,6 @@ async function pump(response: Response, writer: EventWriter, gone: AbortSignal):
   const leave = () => void reader.cancel().catch(() => {});
   gone.addEventListener("abort", leave, { once: true });
   if (gone.aborted) leave();
-  // What is read at once was written at once: whole events.
   for (let part = await reader.read(); part.value !== undefined; part = await reader.read()) {
     writer.write(part.value);
   }

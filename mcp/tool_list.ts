@@ -7,8 +7,8 @@ import { toolFingerprint } from "../core/tool_digest.ts";
 import type { SeenTool } from "../core/tool_pin.ts";
 import type { Answer } from "./answer.ts";
 
-/** Most tools in one page. */
-export const MAX_TOOLS_PER_PAGE = 10_000;
+/** Most tools, or other items, in one page. */
+const MAX_ITEMS_PER_PAGE = 10_000;
 /** A tool with a longer name could not be called. */
 const MAX_TOOL_NAME_LENGTH = 256;
 
@@ -57,6 +57,15 @@ export function readAnnotations(value: JsonObject): ToolAnnotations {
   };
 }
 
+/** The list of this name in a result; throws for one that is too long, or none. */
+export function listedIn(result: JsonObject, member: string): readonly JsonValue[] | undefined {
+  const items = result[member] ?? undefined;
+  if (items === undefined) return undefined;
+  if (!Array.isArray(items)) throw new TypeError(`The upstream's ${member} are no list`);
+  if (items.length > MAX_ITEMS_PER_PAGE) throw new RangeError(`The upstream lists too many ${member}`);
+  return items;
+}
+
 /** The answer's text with only those tools that `lists` allows, in their order; everything else stays as it is. */
 export async function filterToolList(
   answer: Answer,
@@ -65,8 +74,7 @@ export async function filterToolList(
 ): Promise<string> {
   if (answer.result === undefined) return answer.text;
   const { value, span } = answer.result;
-  if (!Array.isArray(value.tools)) return answer.text;
-  if (value.tools.length > MAX_TOOLS_PER_PAGE) throw new RangeError("The upstream lists too many tools");
+  if (listedIn(value, "tools") === undefined) return answer.text;
   const arraySpan = memberSpans(answer.text, span).get("tools");
   if (arraySpan === undefined) return answer.text;
   const texts = elementSpans(answer.text, arraySpan).map(({ start, end }) => answer.text.slice(start, end));

@@ -64,6 +64,8 @@ export interface LinkRequest {
    * answered "method not found".
    */
   readonly onServerRequest?: ServerRequestHook;
+  /** Whoever makes several requests with the same text here takes questions and messages for any of them. */
+  readonly listensAs?: string;
 }
 
 /** What a modern upstream wants to know before it goes on. */

@@ -36,16 +36,33 @@ CREATE TABLE checkpoint_keys (
   first_seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Adds tiles; one that is there already stays, because a full tile never changes.
+-- Adds tiles; one that is there already stays, because a full tile never changes. Refuses tiles of events that the chain does
+-- not have yet, and one with other hashes than what stands there: either would lead to no checkpoint for ever.
 CREATE FUNCTION audit_add_tiles(
   tile_chain text, levels int[], indexes bigint[], tile_hashes bytea[], roots bytea[]
 ) RETURNS void
-LANGUAGE sql SECURITY DEFINER AS $$
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  head_seq bigint := coalesce((SELECT h.seq FROM audit_heads h WHERE h.chain = tile_chain), 0);
+  refused text;
+BEGIN
+  SELECT format('%s/%s', u.level, u.index) INTO refused FROM unnest(levels, indexes) AS u (level, index)
+  WHERE (u.index::numeric + 1) * 256::numeric ^ (u.level + 1) > head_seq LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'Expected tiles of the % events of chain "%", got tile %', head_seq, tile_chain, refused;
+  END IF;
   INSERT INTO audit_tiles (chain, level, index, hashes, root)
   SELECT tile_chain, u.level, u.index, u.hashes, u.root
   FROM unnest(levels, indexes, tile_hashes, roots) AS u (level, index, hashes, root)
-  ON CONFLICT DO NOTHING
-$$;
+  ON CONFLICT DO NOTHING;
+  SELECT format('%s/%s', u.level, u.index) INTO refused
+  FROM unnest(levels, indexes, tile_hashes, roots) AS u (level, index, hashes, root)
+  JOIN audit_tiles t ON t.chain = tile_chain AND t.level = u.level AND t.index = u.index
+  WHERE (t.hashes, t.root) IS DISTINCT FROM (u.hashes, u.root) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'Tile % of chain "%" stands there with other hashes than its events have', refused, tile_chain;
+  END IF;
+END $$;
 
 -- Adds the next checkpoint of a chain; false when another replica has added one after `base_size` meanwhile.
 CREATE FUNCTION audit_add_checkpoint(

@@ -29,6 +29,21 @@ CREATE TABLE audit_prunes (
   CHECK (to_seq < request_seq AND request_seq < event_seq)
 );
 
+-- How far a confirmed erasure has come. It looks at the events of its chain in steps, each in a transaction of its own that
+-- counts here what went with it; the step that reaches `last_seq` records the event that says so. `confirmer`: what that
+-- event says of whoever confirmed it, besides the name.
+CREATE TABLE audit_erasures (
+  action_id text COLLATE "C" PRIMARY KEY REFERENCES audit_actions,
+  chain text COLLATE "C" NOT NULL,
+  confirmer jsonb NOT NULL,
+  done_seq bigint NOT NULL,
+  last_seq bigint NOT NULL,
+  salts bigint NOT NULL DEFAULT 0,
+  texts bigint NOT NULL DEFAULT 0,
+  CHECK (done_seq <= last_seq)
+);
+CREATE INDEX audit_erasures_unfinished ON audit_erasures (action_id) WHERE done_seq < last_seq;
+
 -- Texts that must not stand in an event: values of arguments, prompts, reasons that people typed. The event has their digest
 -- under its salt, and both may go.
 CREATE TABLE audit_values (
@@ -59,47 +74,6 @@ BEGIN
       WHERE a.new_seq IS NOT NULL
     )
     SELECT a.index, a.status, a.new_seq, a.new_hash, a.failed_condition FROM appended a;
-END $$;
-
--- Removes salts and texts of the events of a chain up to `last_seq` that fit: of one event, an agent or a user, and recorded
--- between two times. Returns how many of each went.
-CREATE FUNCTION audit_erase(
-  erased_chain text, last_seq bigint, by_event text, by_agent text, by_user text,
-  from_time double precision, to_time double precision
-) RETURNS TABLE (salts bigint, texts bigint)
-LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  IF num_nonnulls(by_event, by_agent, by_user) <> 1 THEN
-    RAISE EXCEPTION 'Expected an event, an agent or a user' USING ERRCODE = 'invalid_parameter_value';
-  END IF;
-  -- Appends go on meanwhile; only what else deletes beside this chain's events waits.
-  PERFORM pg_advisory_xact_lock(hashtextextended('audit_private ' || erased_chain, 0));
-  RETURN QUERY
-    WITH fitting AS MATERIALIZED (
-      -- By the index of event ids; the other branch then reads nothing.
-      SELECT e.seq FROM audit_events e
-      WHERE by_event IS NOT NULL AND e.event_id = by_event AND e.chain = erased_chain AND e.seq <= last_seq
-        AND (from_time IS NULL OR e.appended_at >= to_timestamp(from_time))
-        AND (to_time IS NULL OR e.appended_at < to_timestamp(to_time))
-      UNION ALL
-      SELECT e.seq FROM audit_events e
-      WHERE by_event IS NULL AND e.chain = erased_chain AND e.seq <= last_seq
-        AND (from_time IS NULL OR e.appended_at >= to_timestamp(from_time))
-        AND (to_time IS NULL OR e.appended_at < to_timestamp(to_time))
-        AND CASE
-          -- Most events are told apart without reading them as JSON; canonical JSON has no spaces.
-          WHEN by_agent IS NOT NULL AND strpos(e.event, '"app_uid":' || to_json(by_agent)::text) > 0 THEN
-            e.event::jsonb #>> '{actor,app_uid}' = by_agent
-          WHEN by_user IS NOT NULL AND strpos(e.event, '"uid":' || to_json(by_user)::text) > 0 THEN
-            e.event::jsonb #>> '{actor,user,uid}' = by_user
-          ELSE false
-        END
-    ), gone_salts AS (
-      DELETE FROM audit_salts s USING fitting f WHERE s.chain = erased_chain AND s.seq = f.seq RETURNING 1
-    ), gone_texts AS (
-      DELETE FROM audit_values v USING fitting f WHERE v.chain = erased_chain AND v.seq = f.seq RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM gone_salts), (SELECT count(*) FROM gone_texts);
 END $$;
 
 -- Asks for an action; when it expires. Null when `most` of the chain already wait.
@@ -140,6 +114,92 @@ BEGIN
     AND a.requested_by <> confirmer AND confirmer <> 'root'
     AND NOT audit_action_related(a.requested_by, confirmer);
   RETURN FOUND;
+END $$;
+
+-- Begins a confirmed erasure: it is about the events that the chain has now. Nothing goes yet.
+CREATE FUNCTION audit_erase_begin(confirmed_action text, confirmed_as jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO audit_erasures (action_id, chain, confirmer, done_seq, last_seq)
+  SELECT a.id, a.chain, confirmed_as, coalesce(first.seq - 1, h.seq), h.seq
+  FROM audit_actions a
+  JOIN audit_heads h ON h.chain = a.chain
+  LEFT JOIN LATERAL ( -- beside those before it nothing stands any more
+    SELECT e.seq FROM audit_events e WHERE e.chain = a.chain AND e.seq <= h.seq ORDER BY e.seq LIMIT 1
+  ) first ON true
+  WHERE a.id = confirmed_action AND a.kind = 'erase' AND a.confirmed_by IS NOT NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'Expected an erasure that two persons want' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+END $$;
+
+-- Removes salts and texts beside the next `most` events of an erasure that fit: of one event, an agent or a user, and
+-- recorded between two times. Returns how far it is and how many of each went in all; nothing when it has ended, or another
+-- transaction is at it. Whoever gets `done_seq` = `last_seq` records the end in the same transaction.
+CREATE FUNCTION audit_erase_step(erased_action text, most bigint) RETURNS TABLE (
+  erased_chain text, asked jsonb, confirmed_by text, confirmed_as jsonb,
+  done_seq bigint, last_seq bigint, salts bigint, texts bigint
+)
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  at_work audit_erasures%ROWTYPE;
+  upper_seq bigint;
+  by_event text;
+  by_agent text;
+  by_user text;
+  needle text;
+  member text[];
+  from_time timestamptz;
+  to_time timestamptz;
+  gone_salts bigint;
+  gone_texts bigint;
+BEGIN
+  SELECT * INTO at_work FROM audit_erasures e
+  WHERE e.action_id = erased_action AND e.done_seq < e.last_seq FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  erased_chain := at_work.chain;
+  confirmed_as := at_work.confirmer;
+  SELECT a.details, a.confirmed_by INTO asked, audit_erase_step.confirmed_by
+  FROM audit_actions a WHERE a.id = erased_action;
+  by_event := asked ->> 'event';
+  by_agent := asked ->> 'agent';
+  by_user := asked ->> 'user';
+  IF num_nonnulls(by_event, by_agent, by_user) <> 1 THEN
+    RAISE EXCEPTION 'Expected an event, an agent or a user' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  -- Most events are told apart without reading them as JSON; canonical JSON has no spaces.
+  needle := CASE WHEN by_agent IS NULL THEN '"uid":' ELSE '"app_uid":' END || to_json(coalesce(by_agent, by_user))::text;
+  member := CASE WHEN by_agent IS NULL THEN '{actor,user,uid}' ELSE '{actor,app_uid}' END;
+  from_time := to_timestamp((asked ->> 'from_time')::double precision);
+  to_time := to_timestamp((asked ->> 'to_time')::double precision);
+  -- One event is found by the index of event ids, all at once.
+  upper_seq := CASE WHEN by_event IS NULL THEN least(at_work.done_seq + most, at_work.last_seq) ELSE at_work.last_seq END;
+  -- Appends go on meanwhile; only what else deletes beside this chain's events waits.
+  PERFORM pg_advisory_xact_lock(hashtextextended('audit_private ' || erased_chain, 0));
+  WITH fitting AS MATERIALIZED (
+    SELECT e.seq FROM audit_events e
+    WHERE by_event IS NOT NULL AND e.event_id = by_event AND e.chain = erased_chain
+      AND e.seq > at_work.done_seq AND e.seq <= upper_seq
+      AND (from_time IS NULL OR e.appended_at >= from_time) AND (to_time IS NULL OR e.appended_at < to_time)
+    UNION ALL
+    SELECT e.seq FROM audit_events e
+    WHERE by_event IS NULL AND e.chain = erased_chain AND e.seq > at_work.done_seq AND e.seq <= upper_seq
+      AND (from_time IS NULL OR e.appended_at >= from_time) AND (to_time IS NULL OR e.appended_at < to_time)
+      AND CASE WHEN strpos(e.event, needle) > 0 THEN e.event::jsonb #>> member = coalesce(by_agent, by_user) ELSE false END
+  ), removed_salts AS (
+    DELETE FROM audit_salts s USING fitting f WHERE s.chain = erased_chain AND s.seq = f.seq RETURNING 1
+  ), removed_texts AS (
+    DELETE FROM audit_values v USING fitting f WHERE v.chain = erased_chain AND v.seq = f.seq RETURNING 1
+  )
+  SELECT (SELECT count(*) FROM removed_salts), (SELECT count(*) FROM removed_texts) INTO gone_salts, gone_texts;
+  UPDATE audit_erasures e
+  SET done_seq = upper_seq, salts = e.salts + gone_salts, texts = e.texts + gone_texts
+  WHERE e.action_id = erased_action
+  RETURNING e.done_seq, e.last_seq, e.salts, e.texts
+  INTO audit_erase_step.done_seq, audit_erase_step.last_seq, audit_erase_step.salts, audit_erase_step.texts;
+  RETURN NEXT;
 END $$;
 
 -- Says that the event `seq` accounts for what a confirmed action prunes. Nothing goes yet.
@@ -208,6 +268,12 @@ END $$;
 
 CREATE TRIGGER only_added BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_prunes EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER never_gone BEFORE DELETE OR TRUNCATE ON audit_actions EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER never_gone BEFORE DELETE OR TRUNCATE ON audit_erasures EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER only_forward BEFORE UPDATE ON audit_erasures FOR EACH ROW
+WHEN (
+  NEW.action_id <> OLD.action_id OR NEW.chain <> OLD.chain OR NEW.confirmer <> OLD.confirmer
+  OR NEW.last_seq <> OLD.last_seq OR NEW.done_seq <= OLD.done_seq OR NEW.salts < OLD.salts OR NEW.texts < OLD.texts
+) EXECUTE FUNCTION refuse_step_back();
 DROP TRIGGER only_added ON audit_events;
 CREATE TRIGGER only_added BEFORE UPDATE OR TRUNCATE ON audit_events EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER only_pruned BEFORE DELETE ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse_unpruned();

@@ -2,7 +2,16 @@ import type postgres from "postgres";
 import type { JsonObject } from "../core/json.ts";
 import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
+import { safeInteger } from "./safe_integer.ts";
 import { sqlOf } from "./transaction.ts";
+
+/** How far a confirmed erasure is: up to which event it has looked, of those up to `last`, and what went. */
+export interface ErasingRow {
+  readonly seq: number;
+  readonly last: number;
+  readonly salts: number;
+  readonly values: number;
+}
 
 /** A change of the record that one operator asked for. `id` is that of the event that asked. Times are epoch seconds. */
 export interface AuditActionRow {
@@ -13,6 +22,9 @@ export interface AuditActionRow {
   readonly requestedBy: string;
   readonly requestedAt: number;
   readonly expiresAt: number;
+  /** Another operator confirmed it, and it is under way. */
+  readonly confirmedBy?: string;
+  readonly erasing?: ErasingRow;
 }
 
 /** An action to ask for, with the sequence number of the event that asks. */
@@ -35,7 +47,7 @@ export interface AuditActionsTable {
     id: string,
     operator: string,
   ): Promise<AuditActionRow & { readonly isRelated: boolean } | undefined>;
-  /** Those of some chains that wait, after an id, in order; without chains those of all. */
+  /** Those of some chains that wait or are under way, after an id, in order; without chains those of all. */
   pending(after: string, limit: number, chains?: readonly string[]): Promise<AuditActionRow[]>;
 }
 
@@ -47,6 +59,13 @@ interface Stored {
   readonly requested_by: string;
   readonly requested_at: number;
   readonly expires_at: number;
+}
+interface StoredErasing {
+  readonly confirmed_by: string | null;
+  readonly done_seq: string | null;
+  readonly last_seq: string | null;
+  readonly salts: string | null;
+  readonly texts: string | null;
 }
 
 export function createAuditActions({ read, readEverybody }: Database): AuditActionsTable {
@@ -72,11 +91,18 @@ export function createAuditActions({ read, readEverybody }: Database): AuditActi
     pending: async (after, limit, chains) => {
       const only = chains === undefined ? null : [...chains];
       const query = (sql: postgres.ISql) =>
-        sql<Stored[]>`
-          SELECT ${columns(sql)} FROM audit_actions
-          WHERE id > ${after} AND (${only}::text[] IS NULL OR chain = ANY (${only}::text[])) AND ${waits(sql)}
+        sql<(Stored & StoredErasing)[]>`
+          SELECT ${columns(sql)}, confirmed_by, e.done_seq, e.last_seq, e.salts, e.texts
+          FROM audit_actions
+          LEFT JOIN LATERAL (
+            SELECT done_seq, last_seq, salts, texts FROM audit_erasures u
+            WHERE u.action_id = id AND u.done_seq < u.last_seq
+          ) e ON true
+          WHERE id > ${after} AND (${only}::text[] IS NULL OR chain = ANY (${only}::text[]))
+            AND (${waits(sql)} OR e.last_seq IS NOT NULL)
           ORDER BY id LIMIT ${limit}`;
-      return (await (chains === undefined ? readEverybody(query) : read(chains, query))).map(toRow);
+      const rows = await (chains === undefined ? readEverybody(query) : read(chains, query));
+      return rows.map((row) => ({ ...toRow(row), ...erasingOf(row) }));
     },
   };
 }
@@ -89,6 +115,17 @@ async function request(tx: Tx, action: NewAuditAction): Promise<number | undefin
       ${action.requestedBy}, ${action.ttlSeconds}, ${action.most}
     ))::float8 AS expires_at`;
   return row?.expires_at ?? undefined;
+}
+
+function erasingOf({ confirmed_by, done_seq, last_seq, salts, texts }: StoredErasing) {
+  if (confirmed_by === null || done_seq === null) return {};
+  const [seq, last] = [safeInteger(done_seq), safeInteger(last_seq)];
+  return {
+    confirmedBy: confirmed_by,
+    erasing: {
+      ...{ seq, last, salts: safeInteger(salts), values: safeInteger(texts) },
+    },
+  };
 }
 
 function waits(sql: postgres.ISql) {

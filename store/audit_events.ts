@@ -1,6 +1,12 @@
 import { Buffer } from "node:buffer";
 import type postgres from "postgres";
-import type { AppendResult, AuditEntry, AuditRow } from "../core/audit_entry.ts";
+import {
+  type AppendResult,
+  type AuditEntry,
+  type AuditRow,
+  INSTALLATION_CHAIN,
+  UNVERIFIED_CHAIN,
+} from "../core/audit_entry.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
@@ -31,11 +37,12 @@ export interface AuditEvents {
   /** The same inside a transaction, which then holds the heads of these chains until it ends: append last. */
   appendIn(tx: Tx, entries: readonly AuditEntry[]): Promise<AppendResult[]>;
   head(chain: string): Promise<ChainHead | undefined>;
-  /** Names of all chains. */
+  /** Names of all chains, and of those that there must be: a chain whose rows are gone is among them. */
   chains(): Promise<string[]>;
   /** Events with a greater number, in order. */
   read(chain: string, afterSeq: number, limit: number): Promise<AuditRow[]>;
-  openDecisions(replicaId: string, limit: number): Promise<OpenDecisionRow[]>;
+  /** Those of a replica with a greater id, in order. */
+  openDecisions(replicaId: string, afterId: string, limit: number): Promise<OpenDecisionRow[]>;
   /** Which of these decisions of a chain are open. */
   stillOpen(chain: string, decisionIds: readonly string[]): Promise<string[]>;
   /** Forgets the counters of blocks that expired more than an hour ago; returns how many. */
@@ -79,9 +86,13 @@ export function createAuditEvents(database: Database): AuditEvents {
         SELECT seq, encode(hash, 'hex') AS hash FROM audit_heads WHERE chain = ${chain}`);
       return row === undefined ? undefined : { seq: safeInteger(row.seq), hash: row.hash };
     },
-    chains: async () =>
-      (await readEverybody((sql) => sql<{ chain: string }[]>`SELECT chain FROM audit_heads ORDER BY chain`))
-        .map((row) => row.chain),
+    chains: async () => {
+      const rows = await readEverybody((sql) =>
+        sql<{ chain: string }[]>`
+        SELECT chain FROM audit_heads UNION SELECT name FROM tenants ORDER BY chain`
+      );
+      return [...new Set([...rows.map((row) => row.chain), INSTALLATION_CHAIN, UNVERIFIED_CHAIN])];
+    },
     read: async (chain, afterSeq, limit) => {
       const rows = await read(chain, (sql) =>
         sql<{ seq: string; event: string; hash: string }[]>`
@@ -89,7 +100,8 @@ export function createAuditEvents(database: Database): AuditEvents {
         WHERE chain = ${chain} AND seq > ${afterSeq} ORDER BY seq LIMIT ${limit}`);
       return rows.map((row) => ({ seq: safeInteger(row.seq), canonical: row.event, hash: row.hash }));
     },
-    openDecisions: (replicaId, limit) => readEverybody((sql) => openDecisions(sql, replicaId, limit)),
+    openDecisions: (replicaId, afterId, limit) =>
+      readEverybody((sql) => openDecisions(sql, replicaId, afterId, limit)),
     stillOpen: async (chain, decisionIds) => {
       const rows = await read(chain, (sql) =>
         sql<{ decision_id: string }[]>`
@@ -156,12 +168,13 @@ function toResult(row: Appended): AppendResult {
 async function openDecisions(
   sql: postgres.ISql,
   replicaId: string,
+  afterId: string,
   limit: number,
 ): Promise<OpenDecisionRow[]> {
   const rows = await sql<{ decision_id: string; chain: string; seq: string; event: string }[]>`
     SELECT o.decision_id, o.chain, o.seq, e.event
     FROM open_decisions o JOIN audit_events e ON e.chain = o.chain AND e.seq = o.seq
-    WHERE o.replica_id = ${replicaId} ORDER BY o.decision_id LIMIT ${limit}`;
+    WHERE o.replica_id = ${replicaId} AND o.decision_id > ${afterId} ORDER BY o.decision_id LIMIT ${limit}`;
   return rows.map((row) => ({
     decisionId: row.decision_id,
     chain: row.chain,

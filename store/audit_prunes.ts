@@ -1,3 +1,4 @@
+import { INSTALLATION_CHAIN } from "../core/audit_entry.ts";
 import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
 import { safeInteger } from "./safe_integer.ts";
@@ -16,7 +17,10 @@ export interface AuditPrunes {
   pruned(chain: string): Promise<PrunedRow | undefined>;
   /** The first salt or text up to `to` whose event is gone: there must be none. */
   strandedSalt(chain: string, to: number): Promise<number | undefined>;
-  /** The last event that is older than so many days, is signed, and has no allow before it that owes its outcome. */
+  /**
+   * The last event that is older than so many days, is signed, and has neither an allow before it that owes its outcome nor
+   * the newest start of a gateway, which the next one is compared with.
+   */
   prunableTo(chain: string, days: number): Promise<number>;
   /** Says in the transaction of the event `seq` that it accounts for a confirmed action. */
   record(tx: Tx, actionId: string, seq: number): Promise<void>;
@@ -59,7 +63,13 @@ export function createAuditPrunes({ sql, read }: Database): AuditPrunes {
         SELECT least(
           (SELECT coalesce(max(c.size), 0) FROM audit_checkpoints c
             WHERE c.chain = ${chain} AND c.signed_at < clock_timestamp() - make_interval(days => ${days})),
-          (SELECT min(o.seq) - 1 FROM open_decisions o WHERE o.chain = ${chain})
+          (SELECT min(o.seq) - 1 FROM open_decisions o WHERE o.chain = ${chain}),
+          (SELECT s.seq - 1 FROM (
+            SELECT e.seq FROM audit_events e
+            WHERE ${chain} = ${INSTALLATION_CHAIN} AND e.chain = ${chain}
+              AND strpos(e.event, '"event_code":"gateway.started"') > 0
+            ORDER BY e.seq DESC LIMIT 1
+          ) s)
         ) AS size`);
       return safeInteger(row?.size);
     },

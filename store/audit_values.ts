@@ -1,8 +1,5 @@
-import type { JsonObject } from "../core/json.ts";
-import type { Tx } from "../core/tx.ts";
 import type { Database } from "./database.ts";
 import { safeInteger } from "./safe_integer.ts";
-import { sqlOf } from "./transaction.ts";
 
 /** What stands beside one event: its salt, and texts that the event has only digests of. */
 export interface PrivateRow {
@@ -15,12 +12,6 @@ export interface PrivateRow {
 export interface AuditValues {
   /** What stands beside these events; nothing for those that have nothing. */
   read(chain: string, seqs: readonly number[]): Promise<PrivateRow[]>;
-  /** Removes salts and texts of the events that fit one of `event`, `agent` and `user`, and the times; how many went. */
-  erase(
-    tx: Tx,
-    chain: string,
-    filter: JsonObject,
-  ): Promise<{ readonly salts: number; readonly values: number }>;
 }
 
 export function createAuditValues({ read }: Database): AuditValues {
@@ -42,21 +33,5 @@ export function createAuditValues({ read }: Database): AuditValues {
         ...{ seq: safeInteger(seq), salt: salt ?? undefined, values: texts ?? {} },
       }));
     },
-    erase: async (tx, chain, { event, agent, user, from_time, to_time }) => {
-      const [row] = await sqlOf(tx)<{ salts: string; texts: string }[]>`
-        SELECT salts, texts FROM audit_erase(
-          ${chain}, ${Number.MAX_SAFE_INTEGER}, ${textOf(event)}, ${textOf(agent)}, ${textOf(user)},
-          ${secondsOf(from_time)}::float8, ${secondsOf(to_time)}::float8
-        )`;
-      return { salts: safeInteger(row?.salts), values: safeInteger(row?.texts) };
-    },
   };
-}
-
-function textOf(value: JsonObject[string]): string | null {
-  return typeof value === "string" ? value : null;
-}
-
-function secondsOf(value: JsonObject[string]): number | null {
-  return typeof value === "number" ? value : null;
 }

@@ -25,24 +25,33 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   return { release: () => file.close() };
 }
 
-/** Takes the exclusive lock of a file, which ends with its handle; closes the file when another process has it. */
-export async function tryLock(file: Deno.FsFile): Promise<boolean> {
+/**
+ * Takes the exclusive lock of a file, which ends with its handle; closes the file when another process has it. `onAnswered`:
+ * nothing waits for the lock any more, which may come later.
+ */
+export async function tryLock(file: Deno.FsFile, onAnswered: () => void = () => {}): Promise<boolean> {
   if (hasTryLock(file)) {
     const locked = await file.tryLock(true);
     if (!locked) file.close();
+    onAnswered();
     return locked;
   }
-  return await lockWithin(file, WAIT_MS);
+  return await lockWithin(file, WAIT_MS, onAnswered);
 }
 
 /** The way of older versions: wait for the lock, and give it back when it comes too late. */
-export async function lockWithin(file: Deno.FsFile, waitMs: number): Promise<boolean> {
+export async function lockWithin(
+  file: Deno.FsFile,
+  waitMs: number,
+  onAnswered: () => void = () => {},
+): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<false>();
   const timer = setTimeout(() => resolve(false), waitMs);
   const lock = file.lock(true).then(() => true as const);
   const locked = await Promise.race([lock, late]);
   clearTimeout(timer);
-  if (!locked) lock.then(() => file.close(), () => file.close());
+  if (locked) onAnswered();
+  else lock.catch(() => {}).then(() => (file.close(), onAnswered()));
   return locked;
 }
 

@@ -255,8 +255,10 @@ function processMetrics(counter: MakeCounter, histogram: MakeHistogram) {
   const closed = counter({
     name: "intentgate_closed_connections_total",
     help: "Connections to the listeners that the gateway ended.",
-    labels: { reason: "`slow_headers`, `silent`, `too_many` or `too_many_of_address`" },
-  }).declare(["slow_headers"], ["silent"], ["too_many"], ["too_many_of_address"]);
+    labels: {
+      reason: "`slow_headers`, `silent`, `too_many`, `too_many_of_address`, `unread` or `unread_full`",
+    },
+  }).declare(["slow_headers"], ["silent"], ["too_many"], ["too_many_of_address"], ["unread"], ["unread_full"]);
   const lag = histogram({
     name: "intentgate_event_loop_lag_seconds",
     help: "How late a timer of 100 ms ran.",

@@ -54,7 +54,7 @@ export async function makeWholeChain(
   },
 ): Promise<WholeChain> {
   const key = generateKeyPairSync("ed25519").privateKey;
-  const sql = postgres(superuserUrl, { max: 1 });
+  const sql = postgres(superuserUrl, { max: 2 });
   const tree = createAuditTree(owner);
   const builder = await TileBuilder.resume({} as TreeStore, CHAIN, 0);
   const run = new LeafRun(0);
@@ -62,6 +62,8 @@ export async function makeWholeChain(
   const notes: { size: number; note: string }[] = [];
   let hash = genesisHash(logId, CHAIN);
   const addCheckpoint = async () => {
+    // A chain has no tiles of events that it does not have.
+    await sql`UPDATE audit_heads SET seq = ${run.end}, hash = ${Buffer.from(hash)} WHERE chain = ${CHAIN}`;
     await tree.addTiles(CHAIN, tiles.splice(0));
     const [size, root] = [run.end, run.root()];
     const note = signCheckpoint({ origin: ORIGIN, size, root }, [ed25519Signer(ORIGIN, key)]);
@@ -89,7 +91,6 @@ export async function makeWholeChain(
       copy.end(() => resolve());
     });
     if (notes.at(-1)?.size !== events) await addCheckpoint();
-    await sql`UPDATE audit_heads SET seq = ${events}, hash = ${Buffer.from(hash)} WHERE chain = ${CHAIN}`;
     await sql.unsafe("ANALYZE audit_events");
   } finally {
     await sql.end();

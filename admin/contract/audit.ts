@@ -99,6 +99,12 @@ export const AUDIT_ROUTES = {
         reason: z.string().optional().describe("Why nothing can be said."),
       }),
     },
-    problems: { 404: [UNKNOWN_TENANT] },
+    problems: {
+      404: [UNKNOWN_TENANT],
+      429: [{
+        code: "too_many_verifications",
+        when: "The operator, or all together, have too many verifications under way.",
+      }],
+    },
   }),
 } as const;

@@ -1,13 +1,12 @@
 /** Changes of the audit record that take two operators: one asks, another confirms. */
 import * as z from "zod";
-import { tenantName } from "../../core/config.ts";
-import { seq } from "./audit_words.ts";
+import { chainName, seq } from "./audit_words.ts";
 import { routeSpec } from "./route.ts";
 import { page, pageQuery, plainText, seconds, UNKNOWN_TENANT } from "./words.ts";
 
 const actionId = plainText(1, 64).describe("Id of the action, and of the event that asked for it.");
 const eraseBody = z.strictObject({
-  tenant: tenantName,
+  tenant: chainName,
   agent: plainText(1, 256).optional().describe("What this agent called with."),
   user: plainText(1, 256).optional().describe("What stands in events about this user or operator."),
   event: plainText(1, 64).optional().describe("What belongs to the event with this id."),
@@ -33,9 +32,18 @@ const details = z.strictObject({
   to_time: seconds.optional(),
 });
 
+const erasing = z.strictObject({
+  seq: seq.describe("The last event that was looked at."),
+  last: seq.describe("The last one that will be: the newest when it was confirmed."),
+  salts: seq.describe("How many went so far."),
+  values: seq,
+}).describe(
+  "How far a confirmed erasure is that is still under way; `audit.erased` in the chain says that it has ended.",
+);
+
 const action = z.strictObject({
   id: actionId,
-  tenant: tenantName,
+  tenant: chainName,
   kind: z.enum(["prune", "erase"]),
   details,
   requested_by: z.string(),
@@ -60,14 +68,18 @@ export const AUDIT_ACTION_ROUTES = {
   prune: routeSpec({
     id: "requestAuditPrune",
     ...{ method: "POST", path: "/audit/prunes", access: { role: "admin", scope: "tenant" } },
-    summary: "Ask to prune the bodies of events that are older than the tenant keeps them",
-    body: z.strictObject({ tenant: tenantName }).meta({ examples: [{ tenant: "default" }] }),
+    summary: "Ask to prune the bodies of events that are older than they are kept",
+    body: z.strictObject({ tenant: chainName }).meta({ examples: [{ tenant: "default" }] }),
     mayTakeMore: TAKES_A_NAME,
     answer: REQUESTED,
     problems: {
       404: [UNKNOWN_TENANT],
       409: [
-        { code: "no_retention", when: "The tenant has no `retention_days`: everything is kept." },
+        {
+          code: "no_retention",
+          when:
+            "The tenant has no `retention_days`, or the configuration none for the chain: everything is kept.",
+        },
         { code: "nothing_to_prune", when: "No 256 events are old enough, signed, and have their outcomes." },
         TOO_MANY,
       ],
@@ -86,12 +98,16 @@ export const AUDIT_ACTION_ROUTES = {
   list: routeSpec({
     id: "listAuditActions",
     ...{ method: "GET", path: "/audit/actions", access: { role: "viewer", scope: "own" } },
-    summary: "List the actions that wait for a second operator",
+    summary: "List the actions that wait for a second operator, and erasures that are under way",
     query: pageQuery(actionId, {}),
     answer: {
       status: 200,
       description: "One page, oldest first.",
-      schema: page("actions", action, actionId),
+      schema: page(
+        "actions",
+        action.extend({ confirmed_by: z.string().optional(), erasing: erasing.optional() }),
+        actionId,
+      ),
     },
   }),
   confirm: routeSpec({
@@ -107,11 +123,13 @@ export const AUDIT_ACTION_ROUTES = {
     mayTakeMore: TAKES_A_NAME,
     answer: {
       status: 200,
-      description: "What was done. Bodies that are pruned go within a minute.",
+      description:
+        "What was done. Bodies that are pruned go within a minute, and an erasure from a long chain goes on by itself.",
       schema: action.pick({ id: true, tenant: true, kind: true, details: true, requested_by: true }).extend({
         erased: z.strictObject({ salts: seq, values: seq }).optional().describe(
-          "How many went, of an erasure.",
+          "How many went, of an erasure that has ended.",
         ),
+        erasing: erasing.optional(),
       }),
     },
     problems: {

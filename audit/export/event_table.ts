@@ -24,6 +24,16 @@ const COLUMNS: readonly (readonly [string, (event: JsonObject, row: AuditRow) =>
   ["chain_hash (this table proves nothing: use an export)", (_, { hash }) => hash],
 ];
 
+/**
+ * What spreadsheets take for a formula at the beginning of a cell (OWASP, CSV Injection; ASVS 5.0, 1.2.10), also the
+ * full-width forms and what stands after quotes and spaces.
+ */
+const FORMULA = /^(?:[\t\r\n]|["'\s]*[=+\-@\0\uff1d\uff0b\uff0d\uff20])/;
+/** The same where a cell begins if the separator is another than ours, which the language of the reader decides. */
+const FORMULA_INSIDE = /([,;|\t\r\n]["'\s]*)(?=[=+\-@\0\uff1d\uff0b\uff0d\uff20])/g;
+/** A cell of anything else stands in quotes. */
+const PLAIN = /^[\p{L}\p{N} ._~/:()-]*$/u;
+
 /** The first line. */
 export const TABLE_HEADER: string = lineOf(COLUMNS.map(([name]) => name));
 
@@ -42,15 +52,15 @@ function lineOf(values: readonly (JsonValue | undefined)[]): string {
   return `${values.map(cell).join(",")}\r\n`;
 }
 
-/** One cell: what a spreadsheet would take for a formula begins with an apostrophe, what needs quotes has them. */
+/** One cell: an apostrophe stands before what a spreadsheet would compute, and quotes around what it could cut. */
 export function cell(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return "";
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  // Also the full-width forms, which some spreadsheets read alike (OWASP, CSV Injection).
-  const harmless = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) || harmless !== harmless.trim()
-    ? `"${harmless.replaceAll('"', '""')}"`
-    : harmless;
+  const inside = text.replace(FORMULA_INSIDE, "$1'");
+  const harmless = FORMULA.test(inside) ? `'${inside}` : inside;
+  return PLAIN.test(harmless) && harmless === harmless.trim()
+    ? harmless
+    : `"${harmless.replaceAll('"', '""')}"`;
 }
 
 function timeText(time: JsonValue | undefined): string | undefined {

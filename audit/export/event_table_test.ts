@@ -18,9 +18,21 @@ Deno.test("cell() gives no spreadsheet anything to compute", () => {
     "\uff0b1",
     "\uff0d1",
     "\uff201",
+    "\0=1",
+    " =1",
+    "'=1",
+    '"=1',
   ];
   for (const formula of formulas) assert.match(cell(formula), /^"?'/, formula);
   assert.equal(cell('a"b,c\r\nd'), '"a""b,c\r\nd"');
+  assert.equal(cell("x;=cmd|' /C calc'!A0"), `"x;'=cmd|' /C calc'!A0"`);
+  assert.equal(cell("a\t=1+1"), `"a\t'=1+1"`);
+  assert.equal(cell("\t=1"), `"'\t'=1"`);
+  assert.equal(cell('x; "=1'), `"x; ""'=1"`);
+  for (const quoted of ["a;b", "a\tb", "a|b", "it's", " a", "a\u00a0"]) assert.match(cell(quoted), /^".*"$/);
+  for (const plain of ["pay_invoice", "a-b/c", "2027-01-01T00:00:00.000Z", "fe80::1"]) {
+    assert.equal(cell(plain), plain);
+  }
   assert.equal(cell(undefined), "");
   assert.equal(cell(17), "17");
 });
@@ -36,16 +48,25 @@ function parseCsv(text: string): string[][] {
   return rows.slice(0, -1);
 }
 
+/** Every text that some reader takes for a cell, whatever separates cells there. */
+function beginnings(text: string): string[] {
+  return text.split(/[,;|\t\r\n]/).map((piece) => piece.replace(/^["\s]+/, ""));
+}
+
 Deno.test("tableLines() writes CSV that reads back as it was, but for the apostrophes", () => {
   const columns = parseCsv(TABLE_HEADER)[0]?.length;
-  fc.assert(fc.property(fc.string(), fc.string({ unit: "binary" }), (agent, code) => {
+  const hostile = fc.string({ unit: fc.constantFrom(..."=+-@;,|\t\r\n\"' a\0\uff1d") });
+  const without = (text: string | undefined) => text?.replaceAll("'", "");
+  fc.assert(fc.property(fc.oneof(fc.string(), hostile), fc.string({ unit: "binary" }), (agent, code) => {
     const text = tableLines([row(1, { actor: { app_uid: agent }, status_code: code, time: 0 })], undefined);
     const [cells, ...more] = parseCsv(text);
     assert.deepEqual([cells?.length, more.length], [columns, 0]);
     assert.equal(cells?.[0], "1");
     assert.equal(cells?.[1], "1970-01-01T00:00:00.000Z");
-    assert.ok([agent, `'${agent}`].includes(cells?.[3] ?? ""));
-    assert.doesNotMatch(cells?.[10] ?? "", /^[=+\-@\t\r]/);
+    assert.equal(without(cells?.[3]), without(agent));
+    for (const begins of [...beginnings(text), ...(cells ?? []).flatMap(beginnings)]) {
+      assert.doesNotMatch(begins, /^[=+\-@\0\uff1d\uff0b\uff0d\uff20]/);
+    }
   }));
 });
 

@@ -1,6 +1,6 @@
 /**
  * Writes an audit export: manifest, checkpoint, then the events in parts. The same order always gives the same bytes, so a
- * download that broke off goes on at the next part. Memory does not grow with the number of events.
+ * download that broke off goes on at the next part. Memory grows neither with the number of events nor with their length.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import { canonicalJson } from "../../core/canonical_json.ts";
@@ -8,6 +8,7 @@ import { hex } from "../digest.ts";
 import { rangeProof } from "../merkle_range.ts";
 import { consistencyProof, leafHash } from "../merkle_tree.ts";
 import { tileNodes, type TreeStore } from "../tiles.ts";
+import { eventPages, type PageSource } from "./event_pages.ts";
 import {
   CHECKPOINT_FILE,
   EXPORT_FORMAT,
@@ -18,10 +19,10 @@ import {
   redactedLine,
 } from "./manifest.ts";
 import { type PrunedBeginning, prunedClaim, prunedLines, whyNotExportable } from "./pruned_part.ts";
-import { TAR_END, tarFile } from "./tar.ts";
+import { TAR_END, tarFile, tarHeader, tarPadding } from "./tar.ts";
 
-/** What an export reads; `store/audit_tree.ts` and `store/audit_events.ts` fit. */
-export interface ExportSource extends TreeStore {
+/** What an export reads; `store/audit_tree.ts`, `store/audit_search.ts` and `store/audit_events.ts` fit. */
+export interface ExportSource extends TreeStore, PageSource {
   /** Chain hash after an event, lower-case hex; the genesis hash for 0. */
   hashAt(chain: string, seq: number): Promise<string>;
 }
@@ -68,7 +69,10 @@ export class ExportError extends Error {
   override readonly name = "ExportError";
 }
 
-/** The bytes of the archive, file by file. Throws `ExportError` before the first byte when the order cannot be served. */
+/** Bytes of a part that are kept between counting and sending them; a longer part is read twice. */
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+
+/** The bytes of the archive, a page of events at a time. Throws `ExportError` before the first byte when the order cannot be served. */
 export async function* exportArchive(
   source: ExportSource,
   order: ExportOrder,
@@ -84,26 +88,57 @@ export async function* exportArchive(
     next = order.resumeAfter + 1;
   }
   for (; next <= order.last; next += PART_EVENTS) {
-    const until = Math.min(order.last, next + PART_EVENTS - 1);
-    const lines = (await linesOf(source, order, next, until)).map((line) => `${line}\n`).join("");
-    yield tarFile({ name: partName(next), content: encode(lines) }, modifiedAt);
+    yield* partOf(source, order, {
+      first: next,
+      last: Math.min(order.last, next + PART_EVENTS - 1),
+      modifiedAt,
+    });
   }
   yield TAR_END;
 }
 
-async function linesOf(
+/** The length of a part stands before its content, so the lines are counted first. */
+async function* partOf(
+  source: ExportSource,
+  order: ExportOrder,
+  { first, last, modifiedAt }: { readonly first: number; readonly last: number; readonly modifiedAt: number },
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const kept: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const lines of linesOf(source, order, first, last)) {
+    size += lines.length;
+    if (size <= MAX_KEPT_BYTES) kept.push(lines);
+  }
+  yield tarHeader(partName(first), size, modifiedAt);
+  let sent = 0;
+  for await (const lines of size <= MAX_KEPT_BYTES ? kept : linesOf(source, order, first, last)) {
+    sent += lines.length;
+    yield lines;
+  }
+  if (sent !== size) throw new ExportError(`The events ${first} to ${last} changed while they were sent`);
+  yield tarPadding(size);
+}
+
+/** The lines of a part, a page at a time. */
+async function* linesOf(
   source: ExportSource,
   { chain, filter, pruned }: ExportOrder,
   first: number,
   last: number,
-): Promise<string[]> {
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const border = Math.max(first - 1, Math.min(last, pruned?.to ?? 0));
-  const gone = border < first ? [] : await prunedLines(source, chain, first - 1, border);
-  const entries = border === last ? [] : await source.entries(chain, border, last);
-  if (entries.length !== last - border) {
-    throw new ExportError(`Expected the events ${border + 1} to ${last}, found ${entries.length} of them`);
+  if (border >= first) yield encodeLines(await prunedLines(source, chain, first - 1, border));
+  let found = 0;
+  for await (const rows of eventPages(source, chain, { first: border + 1, last })) {
+    found += rows.length;
+    yield encodeLines(rows.map(({ canonical }) => lineOf(canonical, filter)));
   }
-  return [...gone, ...entries.map((entry) => lineOf(entry, filter))];
+  if (found === last - border) return;
+  throw new ExportError(`Expected the events ${border + 1} to ${last}, found ${found} of them`);
+}
+
+function encodeLines(lines: readonly string[]): Uint8Array<ArrayBuffer> {
+  return encode(lines.map((line) => `${line}\n`).join(""));
 }
 
 function requireRange({ first, last, checkpoint, sinceSize, resumeAfter, pruned }: ExportOrder): void {
@@ -163,6 +198,6 @@ function lineOf(entry: string, filter: ExportFilter | undefined): string {
   return isJsonObject(event) && filter.keeps(event) ? entry : redactedLine(hex(leafHash(entry)));
 }
 
-function encode(text: string): Uint8Array {
+function encode(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }

@@ -72,6 +72,14 @@ export async function fixtureLog(
     tileRoots: (_, level, from, to) =>
       Promise.resolve(Array.from({ length: to - from }, (_, at) => tiles.get(`${level}/${from + at}`)!.root)),
     entries: (_, from, to) => Promise.resolve(entries.slice(from, to)),
+    oldest: (_, { after, upTo }, _needles, limit, maxBytes) => {
+      const rows = entries.slice(after, Math.min(upTo, after + limit))
+        .map((canonical, at) => ({ seq: after + at + 1, canonical, hash: hex(hashes[after + at + 1]!) }));
+      let begins = 0;
+      return Promise.resolve(
+        rows.filter(({ canonical }) => (begins += canonical.length) - canonical.length < maxBytes),
+      );
+    },
     hashAt: (_, seq) => Promise.resolve(hex(hashes[seq]!)),
   };
   const builder = await TileBuilder.resume(source, chain, 0);

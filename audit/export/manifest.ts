@@ -2,7 +2,11 @@
  * What an audit export says about itself, before its events. Everything in it is a claim that the verifier holds against the
  * signed checkpoint; nothing in it is trusted. See docs/reference/audit_export.md.
  */
+import { Buffer } from "node:buffer";
 import * as z from "zod";
+import { INSTALLATION_CHAIN, MAX_EVENT_BYTES, UNVERIFIED_CHAIN } from "../../core/audit_entry.ts";
+import { tenantName } from "../../core/config.ts";
+import { TERM_NAMES } from "../event_terms.ts";
 
 export const EXPORT_FORMAT = "intentgate-audit-export-v1";
 
@@ -15,18 +19,42 @@ export const PART_EVENTS = 1_000;
 export const MAX_PART_BYTES = PART_EVENTS * 60_100;
 export const MAX_MANIFEST_BYTES = 1024 * 1024;
 
+/** What a filter can ask for; the times are epoch seconds as text. */
+const FILTER_NAMES = [...TERM_NAMES, "from_time", "to_time"] as const;
+
 const hash = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const seq = z.int().min(1);
 const hashes = z.array(hash).max(256);
+/** So many code points: nothing that a terminal obeys instead of showing it, and no U+0000, which RFC 8785 cannot write. */
+const text = (longest: number, shortest = 0) => {
+  const pattern = new RegExp(`^\\P{Cc}{${shortest},${longest}}$`, "u");
+  return z.string().regex(pattern, `${shortest} to ${longest} characters without control characters`);
+};
 /** An event with the proof that it stands in the tree, as for a range of one event. */
-const proven = z.strictObject({ seq, event: z.string().min(1).max(60_000), proof: hashes });
+const proven = z.strictObject({
+  seq,
+  event: z.string().refine(isEventLength, `1 to ${MAX_EVENT_BYTES} bytes`),
+  proof: hashes,
+});
+
+function isEventLength(event: string): boolean {
+  return event !== "" && Buffer.byteLength(event, "utf8") <= MAX_EVENT_BYTES;
+}
+
+/** A closed list: a record of any names would let `__proto__` pass unseen. */
+const filter = z.strictObject(
+  Object.fromEntries(FILTER_NAMES.map((name) => [name, text(512).optional()])),
+) as z.ZodType<Readonly<Record<string, string>>>;
 
 export const manifestSchema = z.strictObject({
   format: z.literal(EXPORT_FORMAT),
   /** Origin of the log, which is the name of its key too. */
-  origin: z.string().min(1).max(512),
-  log_id: z.string().min(1).max(64),
-  chain: z.string().min(1).max(64),
+  origin: text(512, 1),
+  log_id: text(64, 1),
+  chain: z.union(
+    [tenantName, z.enum([UNVERIFIED_CHAIN, INSTALLATION_CHAIN])],
+    "expected the name of a chain",
+  ),
   /** Sequence numbers of the first and the last event. */
   first: seq,
   last: seq,
@@ -41,13 +69,13 @@ export const manifestSchema = z.strictObject({
   /** That the tree begins with an earlier one that the auditor holds a checkpoint of. */
   consistency: z.strictObject({ size: seq, proof: hashes }).optional(),
   /** Verifier keys of the log, and of witnesses: for convenience, the auditor has them from elsewhere. */
-  keys: z.array(z.string().max(600)).max(16),
-  witness_keys: z.array(z.string().max(600)).max(16),
+  keys: z.array(text(600)).max(16),
+  witness_keys: z.array(text(600)).max(16),
   /** What was asked for; events that it leaves out are redacted to their leaf hash. */
-  filter: z.record(z.string().max(64), z.string().max(512)).optional(),
+  filter: filter.optional(),
   /** What accounts for events at the beginning of the chain whose bodies are gone, see `audit/prune_record.ts`. */
   pruned: z.strictObject({ request: proven, event: proven }).optional(),
-  generator: z.string().max(200),
+  generator: text(200),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;

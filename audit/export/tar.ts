@@ -22,14 +22,19 @@ export const TAR_END: Uint8Array<ArrayBuffer> = new Uint8Array(2 * BLOCK);
 
 /** Header, content and padding of one file; `modifiedAt` in epoch seconds. */
 export function tarFile({ name, content }: TarFile, modifiedAt: number): Uint8Array<ArrayBuffer> {
-  const padded = Math.ceil(content.length / BLOCK) * BLOCK;
-  const bytes = new Uint8Array(BLOCK + padded);
+  const bytes = new Uint8Array(BLOCK + content.length + tarPadding(content.length).length);
   bytes.set(tarHeader(name, content.length, modifiedAt));
   bytes.set(content, BLOCK);
   return bytes;
 }
 
-function tarHeader(name: string, size: number, modifiedAt: number): Uint8Array {
+/** What stands after a content of so many bytes. */
+export function tarPadding(size: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Math.ceil(size / BLOCK) * BLOCK - size);
+}
+
+/** What stands before a content of `size` bytes; `modifiedAt` in epoch seconds. */
+export function tarHeader(name: string, size: number, modifiedAt: number): Uint8Array<ArrayBuffer> {
   if (!/^[\x21-\x7e]+$/.test(name) || name.length > MAX_NAME_BYTES) {
     throw new RangeError(`Expected a name of 1 to ${MAX_NAME_BYTES} visible ASCII characters, got "${name}"`);
   }

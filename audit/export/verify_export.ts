@@ -31,7 +31,7 @@ export interface AuditorKnowledge {
   /** Verifier keys of the log. Without any, nothing can be proven. */
   readonly keys: readonly NoteVerifier[];
   readonly witnesses?: readonly NoteVerifier[];
-  /** How many of the witnesses must have cosigned. */
+  /** How many of the witnesses must have cosigned; one with two keys counts once. */
   readonly witnessesNeeded?: number;
   /** A signed checkpoint from earlier or from elsewhere, which the export's tree must continue or be continued by. */
   readonly checkpoint?: string;
@@ -68,6 +68,7 @@ export interface ExportReport {
   readonly redacted: number;
   /** The events of the chain whose bodies are gone; the event `seq` accounts for them. */
   readonly pruned?: { readonly first: number; readonly last: number; readonly seq: number };
+  /** Names of the witnesses that cosigned, each once. */
   readonly cosigners: readonly string[];
   /** Allowed calls whose outcome stands after the last event. */
   readonly open: number;
@@ -91,9 +92,7 @@ export async function verifyExport(
   try {
     const files = readTar(chunks, MAX_PART_BYTES);
     manifest = readManifest(await nextFile(files, MANIFEST_FILE), knowledge);
-    const note = new TextDecoder("utf-8", { ignoreBOM: true }).decode(
-      (await nextFile(files, CHECKPOINT_FILE)).content,
-    );
+    const note = await nextFile(files, CHECKPOINT_FILE);
     const opened = knowledge.keys.length === 0 ? undefined : openSigned(note, manifest, knowledge);
     const record = claimedRecord(manifest);
     const { run, check } = await readEvents(files, manifest, record, progress);
@@ -109,8 +108,8 @@ export async function verifyExport(
     if (opened === undefined) {
       return report(known, { verdict: "unproven", code: "no_key", detail: "No key of the log was given" });
     }
-    const cosigners = opened.cosigners.map(({ name }) => name);
-    return { ...report(known, against(opened.checkpoint, manifest, knowledge, cosigners.length)), cosigners };
+    const { checkpoint, cosigners } = opened;
+    return { ...report(known, against(checkpoint, manifest, knowledge, cosigners.length)), cosigners };
   } catch (error) {
     const { code, message } = asBroken(error);
     return report({ manifest, ...progress, open: 0 }, { verdict: "broken", code, detail: message });
@@ -175,7 +174,9 @@ function issueText(issue: z.core.$ZodIssue | undefined): string {
   return `"${issue?.path.join(".") ?? ""}": ${issue?.message ?? "unreadable"}`;
 }
 
-function openSigned(note: string, manifest: Manifest, knowledge: AuditorKnowledge) {
+function openSigned({ content }: TarFile, manifest: Manifest, knowledge: AuditorKnowledge) {
+  const note = utf8(content);
+  if (note === undefined) throw new Broken("signature", "The checkpoint is not UTF-8");
   try {
     const witnesses = knowledge.witnesses ?? [];
     const opened = openCheckpoint(note, { origin: manifest.origin, keys: knowledge.keys, witnesses });
@@ -229,12 +230,8 @@ function linesOf(file: TarFile, firstSeq: number, last: number): string[] {
   if (firstSeq > last || file.name !== partName(firstSeq)) {
     throw new Broken("parts", `"${file.name}" is not the part that begins with event ${firstSeq}`);
   }
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(file.content);
-  } catch {
-    throw new Broken("event", `"${file.name}" is not UTF-8`);
-  }
+  const text = utf8(file.content);
+  if (text === undefined) throw new Broken("event", `"${file.name}" is not UTF-8`);
   const lines = text.split("\n");
   const expected = Math.min(PART_EVENTS, last - firstSeq + 1);
   if (lines.pop() !== "" || lines.length !== expected) {
@@ -292,6 +289,14 @@ function followsEarlier(
   if (proof === undefined) return `The export has no consistency proof from size ${earlier.size}`;
   if (verifyConsistency(earlier, now, proof)) return undefined;
   throw new Broken("consistency", `The log does not begin with its checkpoint of size ${earlier.size}`);
+}
+
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 function fromHex(hashes: readonly string[]): Uint8Array[] {

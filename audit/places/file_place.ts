@@ -1,52 +1,89 @@
 /** A folder: one file per checkpoint, written whole or not at all, and never replaced. */
 import type { FilePlaceConfig } from "../../core/checkpoint_places.ts";
-import type { NoteVerifier } from "../signed_note.ts";
-import { checkpointFileName, isNewerName, judgeHeld } from "./held_checkpoint.ts";
-import { type CheckpointPlace, type PlacedCheckpoint, PlaceError, type PushResult } from "./place.ts";
+import { equal } from "../merkle_tree.ts";
+import { checkpointFileName, type HeldOptions, judgeAll, judgeHeld, sizeOfName } from "./held_checkpoint.ts";
+import { type CheckpointPlace, type PlaceConflict, type PlacedCheckpoint, PlaceError } from "./place.ts";
+import { provenGrowth } from "./proven_growth.ts";
 
-export interface FilePlaceOptions {
-  readonly verifiersOf: (origin: string) => readonly NoteVerifier[];
+export interface FilePlaceOptions extends HeldOptions {
   readonly newId: () => string;
 }
 
 /** Makes it; nothing is written before the first push. */
 export function filePlace(config: FilePlaceConfig, options: FilePlaceOptions): CheckpointPlace {
-  /** Chains of which the folder has nothing newer than our first. */
-  const looked = new Set<string>();
+  /** By chain, what it has taken from us last. */
+  const taken = new Map<string, PlacedCheckpoint>();
+  /** By chain, the largest size that the database has known it to have. */
+  const known = new Map<string, number>();
   return {
     ...{ name: config.name, type: config.type, intervalSeconds: config.interval_seconds },
-    async push(checkpoint) {
-      try {
-        const newer = looked.has(checkpoint.chain) ? undefined : await findNewer(config.path, checkpoint);
-        if (newer !== undefined) return judgeHeld(newer, checkpoint, options.verifiersOf);
-        looked.add(checkpoint.chain);
-        return await write(config.path, checkpoint, options);
-      } catch (error) {
-        if (error instanceof PlaceError) throw error;
-        throw new PlaceError(`Cannot write there: ${error instanceof Error ? error.message : String(error)}`);
-      }
+    async push(checkpoint, heldSize) {
+      const { chain, size } = checkpoint;
+      const last = taken.get(chain);
+      const isForgotten = heldSize < (known.get(chain) ?? 0);
+      known.set(chain, Math.max(heldSize, known.get(chain) ?? 0));
+      const conflict = last === undefined || last.size > size || isForgotten
+        ? await lookBeyond(heldSize, checkpoint, config.path, options)
+        : await judgeTaken(last, checkpoint, options);
+      if (conflict !== undefined) return { kind: "conflict", ...conflict };
+      const there = await onDisk(() => write(config.path, checkpoint, options));
+      const other = there === undefined
+        ? undefined
+        : await judgeHeld(there, checkpoint.size, checkpoint, options);
+      if (other !== undefined) return { kind: "conflict", ...other };
+      taken.set(chain, checkpoint);
+      return { kind: "taken" };
     },
   };
 }
 
-/** What a database that was restored from a backup does not remember: a checkpoint that is larger than its newest. */
-async function findNewer(folder: string, checkpoint: PlacedCheckpoint): Promise<string | undefined> {
-  try {
-    for await (const { name } of Deno.readDir(`${folder}/${checkpoint.chain}`)) {
-      if (!isNewerName(name, checkpoint)) continue;
-      return await Deno.readTextFile(`${folder}/${checkpoint.chain}/${name}`);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
-  return undefined;
+/**
+ * What a database that was restored from a backup does not remember: checkpoints that are larger than what it says that the
+ * folder has. Reads the names of all: there may be many, so not before every push.
+ */
+async function lookBeyond(
+  heldSize: number,
+  checkpoint: PlacedCheckpoint,
+  path: string,
+  options: HeldOptions,
+): Promise<PlaceConflict | undefined> {
+  const folder = `${path}/${checkpoint.chain}`;
+  const known = Math.min(heldSize, checkpoint.size);
+  const beyond = await onDisk(async () =>
+    (await namesIn(folder)).filter((name) => (sizeOfName(name) ?? -1) > known)
+  );
+  const sizeOf = (name: string) => sizeOfName(name) ?? 0;
+  return await judgeAll(beyond, sizeOf, async (name) => {
+    const text = await onDisk(() => Deno.readTextFile(`${folder}/${name}`));
+    return await judgeHeld(text, sizeOf(name), checkpoint, options);
+  });
 }
 
+/** A database may be restored while we run, and its log may have grown beyond ours before the next push. */
+async function judgeTaken(
+  { size, root }: PlacedCheckpoint,
+  checkpoint: PlacedCheckpoint,
+  { tree }: HeldOptions,
+): Promise<PlaceConflict | undefined> {
+  const growth = await provenGrowth(tree, checkpoint, size);
+  return equal(growth.root, root) ? undefined : { code: "forked", size };
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** Nothing when it was written; else what stands there already. */
 async function write(
   folder: string,
   checkpoint: PlacedCheckpoint,
-  { verifiersOf, newId }: FilePlaceOptions,
-): Promise<PushResult> {
+  { newId }: FilePlaceOptions,
+): Promise<string | undefined> {
   const path = `${folder}/${checkpointFileName(checkpoint)}`;
   const chainFolder = path.slice(0, path.lastIndexOf("/"));
   await Deno.mkdir(chainFolder, { recursive: true, mode: 0o700 });
@@ -56,12 +93,20 @@ async function write(
     // A second name, and not a new one for the first: unlike a rename it fails where something stands.
     await Deno.link(draft, path);
     await sync(chainFolder);
-    return { kind: "taken" };
+    return undefined;
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return judgeHeld(await Deno.readTextFile(path), checkpoint, verifiersOf);
+    return await Deno.readTextFile(path);
   } finally {
     await Deno.remove(draft).catch(() => {}); // it may never have been made
+  }
+}
+
+async function onDisk<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new PlaceError(`Cannot write there: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

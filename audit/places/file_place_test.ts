@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { filePlace } from "./file_place.ts";
 import { SIGNAL, smallLog } from "./places_fixture.ts";
 import { PlaceError } from "./place.ts";
+import type { TreeStore } from "../tiles.ts";
 
 const log = smallLog();
 
@@ -14,10 +15,10 @@ async function inFolder(run: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
-function placeAt(path: string) {
+function placeAt(path: string, tree = log.tree) {
   return filePlace(
     { type: "file", name: "f", path, interval_seconds: 1 },
-    { verifiersOf: log.verifiersOf, newId: () => crypto.randomUUID() },
+    { tree, verifiersOf: log.verifiersOf, newId: () => crypto.randomUUID() },
   );
 }
 
@@ -67,6 +68,75 @@ Deno.test("a folder that holds a larger checkpoint than the log has tells of a r
       smallLog().checkpoint(200).note,
     );
     await assert.rejects(placeAt(folder).push(log.checkpoint(92), 0, SIGNAL), /Something else stands/);
+  });
+});
+
+Deno.test("a database that is restored under a running gateway is noticed, however far its log has grown", async () => {
+  for (const size of [150, 170, 200, 220]) {
+    await inFolder(async (folder) => {
+      let stored = log;
+      const tree: TreeStore = {
+        fullTile: (...at) => stored.tree.fullTile(...at),
+        tileRoots: (...at) => stored.tree.tileRoots(...at),
+        entries: (...at) => stored.tree.entries(...at),
+      };
+      const place = placeAt(folder, tree);
+      for (const taken of [100, 200]) {
+        assert.equal((await place.push(log.checkpoint(taken), 0, SIGNAL)).kind, "taken");
+      }
+      stored = smallLog("restored", log.key);
+      const code = size < 200 ? "rolled_back" : "forked";
+      for (let time = 0; time < 2; time++) {
+        const pushed = await place.push(stored.checkpoint(size), 100, SIGNAL);
+        assert.deepEqual(pushed, { kind: "conflict", code, size: 200 });
+      }
+      stored = log;
+      assert.equal(
+        (await place.push(log.checkpoint(210), 100, SIGNAL)).kind,
+        "taken",
+        "the right one is back",
+      );
+    });
+  }
+});
+
+Deno.test("a replica that did not write last notices that the database knows less than before", async () => {
+  await inFolder(async (folder) => {
+    const [one, other] = [placeAt(folder), placeAt(folder)];
+    assert.equal((await one.push(log.checkpoint(100), 0, SIGNAL)).kind, "taken");
+    assert.equal((await other.push(log.checkpoint(180), 100, SIGNAL)).kind, "taken");
+    assert.equal((await one.push(log.checkpoint(190), 180, SIGNAL)).kind, "taken");
+    assert.equal((await other.push(log.checkpoint(200), 190, SIGNAL)).kind, "taken");
+    const pushed = await one.push(log.checkpoint(195), 100, SIGNAL); // restored from when it had 100
+    assert.deepEqual(pushed, { kind: "conflict", code: "rolled_back", size: 200 });
+  });
+});
+
+Deno.test("a process that starts with a restored database finds the fork below what its log has grown to, past decoys", async () => {
+  await inFolder(async (folder) => {
+    for (const size of [100, 200]) await placeAt(folder).push(log.checkpoint(size), 0, SIGNAL);
+    const restored = smallLog("restored", log.key);
+    for (const decoy of ["0000000000000210.checkpoint", "0000000000000900.checkpoint", "x"]) {
+      await Deno.writeTextFile(`${folder}/default/${decoy}`, smallLog().checkpoint(210).note);
+    }
+    const pushed = await placeAt(folder, restored.tree).push(restored.checkpoint(220), 100, SIGNAL);
+    assert.deepEqual(pushed, { kind: "conflict", code: "forked", size: 200 });
+    await assert.rejects(placeAt(folder).push(log.checkpoint(220), 100, SIGNAL), /Something else stands/);
+    for (const decoy of ["210", "900"]) {
+      await Deno.remove(`${folder}/default/0000000000000${decoy}.checkpoint`);
+    }
+    assert.equal((await placeAt(folder).push(log.checkpoint(220), 100, SIGNAL)).kind, "taken");
+  });
+});
+
+Deno.test("an own checkpoint under another's name is not taken for that one", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/default`);
+    await Deno.writeTextFile(`${folder}/default/0000000000000009.checkpoint`, log.checkpoint(5).note);
+    await assert.rejects(
+      placeAt(folder).push(log.checkpoint(9), 9, SIGNAL),
+      /of 9 events under its name, found 5/,
+    );
   });
 });
 

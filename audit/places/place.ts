@@ -19,12 +19,19 @@ export interface Cosignature {
   readonly line: string;
 }
 
+/** What a place holds against the log: a checkpoint of it that ours does not continue. */
+export interface PlaceConflict {
+  /** `rolled_back`: of more events. `forked`: of other events. */
+  readonly code: "rolled_back" | "forked";
+  /** Events that it has. */
+  readonly size: number;
+}
+
 /** How a push ended, when the place answered and was understood. */
 export type PushResult =
   /** The place has it now; a witness gives its cosignature, which was verified. */
   | { readonly kind: "taken"; readonly cosignature?: Cosignature }
-  /** The place holds a checkpoint of this log that ours does not continue: more events, or others. */
-  | { readonly kind: "conflict"; readonly code: "rolled_back" | "forked"; readonly size: number };
+  | ({ readonly kind: "conflict" } & PlaceConflict);
 
 /** Where checkpoints go. */
 export interface CheckpointPlace {

@@ -1,7 +1,13 @@
 /** Brings every chain's newest checkpoint to one place, in the background, and again until it is there. */
 import type { StoredCheckpoint } from "../log_signer.ts";
 import { backOffMs } from "./back_off.ts";
-import { type CheckpointPlace, type PlacedCheckpoint, PlaceError, type PushResult } from "./place.ts";
+import {
+  type CheckpointPlace,
+  type PlaceConflict,
+  type PlacedCheckpoint,
+  PlaceError,
+  type PushResult,
+} from "./place.ts";
 
 /** A chain that this replica alone pushes now. */
 export interface PushClaim {
@@ -9,9 +15,6 @@ export interface PushClaim {
   readonly heldSize: number | undefined;
   readonly failures: number;
 }
-
-/** What a place holds against the log. */
-export type PlaceConflict = Pick<Extract<PushResult, { kind: "conflict" }>, "code" | "size">;
 
 /** What was pushed where; `store/checkpoint_places.ts` and `store/audit_tree.ts` fit. */
 export interface PushStore {
@@ -62,7 +65,9 @@ export interface PlacePusher {
 }
 
 const PUSHES_AT_ONCE = 4;
-/** More than one push can take: four requests of 30 s. */
+/** All requests of a push together. */
+const PUSH_MS = 120_000;
+/** More than one push can take. */
 const CLAIM_SECONDS = 150;
 /** Other replicas sign too, and none tells us. */
 const LOOK_MS = 5_000;
@@ -143,7 +148,8 @@ class Pusher implements PlacePusher {
     if (last === undefined) return false; // none is claimed without
     let result: PushResult;
     try {
-      result = await place.push(placed(claim.chain, last), claim.heldSize ?? 0, this.#aborter.signal);
+      const signal = AbortSignal.any([this.#aborter.signal, AbortSignal.timeout(PUSH_MS)]);
+      result = await place.push(placed(claim.chain, last), claim.heldSize ?? 0, signal);
     } catch (error) {
       if (!(error instanceof PlaceError)) throw error;
       await this.#failed(claim, error.message);

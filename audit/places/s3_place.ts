@@ -5,10 +5,22 @@
 import { AwsV4Signer } from "aws4fetch";
 import { createHash } from "node:crypto";
 import type { S3PlaceConfig } from "../../core/checkpoint_places.ts";
-import type { NoteVerifier } from "../signed_note.ts";
-import { checkpointFileName, isNewerName, judgeHeld } from "./held_checkpoint.ts";
-import { type CheckpointPlace, type PlacedCheckpoint, PlaceError, type PushResult } from "./place.ts";
+import { checkpointFileName, type HeldOptions, judgeAll, judgeHeld, sizeOfName } from "./held_checkpoint.ts";
+import {
+  type CheckpointPlace,
+  type PlaceConflict,
+  type PlacedCheckpoint,
+  PlaceError,
+  type PushResult,
+} from "./place.ts";
 import { askPlace, type PlaceRequest, refusedBy } from "./place_request.ts";
+import {
+  parseVersions,
+  type S3Marker,
+  type S3Version,
+  type S3VersionPage,
+  versionsQuery,
+} from "./s3_versions.ts";
 
 /** Secrets of one S3 place, resolved. */
 export interface S3Secrets {
@@ -17,9 +29,8 @@ export interface S3Secrets {
   readonly sessionToken?: string;
 }
 
-export interface S3Options {
+export interface S3Options extends HeldOptions {
   readonly secrets: S3Secrets;
-  readonly verifiersOf: (origin: string) => readonly NoteVerifier[];
   /** Epoch milliseconds. */
   readonly nowMs: () => number;
 }
@@ -27,6 +38,8 @@ export interface S3Options {
 const DAY_MS = 86_400_000;
 /** The service may round; a shorter lock is none. */
 const ROUNDING_MS = 60_000;
+/** Whoever may write there can fill a listing with names: then the place fails, and says so. */
+const MAX_PAGES = 25;
 
 type Ask = (
   method: PlaceRequest["method"],
@@ -37,30 +50,13 @@ type Ask = (
 
 /** Makes it. */
 export function s3Place(config: S3PlaceConfig, options: S3Options): CheckpointPlace {
-  const base = `${config.endpoint.replace(/\/+$/, "")}/${config.bucket}`;
-  /** Chains of which the bucket has nothing newer than our first. */
-  const looked = new Set<string>();
   return {
     ...{ name: config.name, type: config.type, intervalSeconds: config.interval_seconds },
-    async push(checkpoint, _heldSize, signal) {
-      const ask: Ask = async (method, path, { headers, body } = { headers: {}, body: "" }) => {
-        const url = `${base}${path}`;
-        const signed = await signedHeaders(config, options, { method, url, headers, body });
-        const sent = method === "PUT" ? { body } : {};
-        return await askPlace(url, {
-          method,
-          headers: signed,
-          ...sent,
-          signal,
-          timeoutMs: config.timeout_ms,
-        });
-      };
+    async push(checkpoint, heldSize, signal) {
+      const ask = askBucket(config, options, signal);
+      const conflict = await lookBeyond(ask, heldSize, checkpoint, config.prefix, options);
+      if (conflict !== undefined) return { kind: "conflict", ...conflict };
       const path = `/${config.prefix}${checkpointFileName(checkpoint)}`;
-      if (!looked.has(checkpoint.chain)) {
-        const newer = await findNewer(ask, config.prefix, checkpoint);
-        if (newer !== undefined) return await judgeObject(ask, newer, checkpoint, options);
-        looked.add(checkpoint.chain);
-      }
       const until = new Date(options.nowMs() + config.retention_days * DAY_MS);
       const headers = lockHeaders(config, until, checkpoint);
       const put = await ask("PUT", path, { headers, body: checkpoint.note });
@@ -72,21 +68,63 @@ export function s3Place(config: S3PlaceConfig, options: S3Options): CheckpointPl
   };
 }
 
-/** What a database that was restored from a backup does not remember: a checkpoint that is larger than its newest. */
-async function findNewer(
+function askBucket(config: S3PlaceConfig, options: S3Options, signal: AbortSignal): Ask {
+  const base = `${config.endpoint.replace(/\/+$/, "")}/${config.bucket}`;
+  return async (method, path, { headers, body } = { headers: {}, body: "" }) => {
+    const url = `${base}${path}`;
+    const signed = await signedHeaders(config, options, { method, url, headers, body });
+    const sent = method === "PUT" ? { body } : {};
+    return await askPlace(url, { method, headers: signed, ...sent, signal, timeoutMs: config.timeout_ms });
+  };
+}
+
+/**
+ * What a database that was restored from a backup does not remember: checkpoints that are larger than what it says that the
+ * bucket has. Before every push: the database may be restored while we run.
+ */
+async function lookBeyond(
+  ask: Ask,
+  heldSize: number,
+  checkpoint: PlacedCheckpoint,
+  prefix: string,
+  options: S3Options,
+): Promise<PlaceConflict | undefined> {
+  const { chain, size } = checkpoint;
+  const known = Math.min(heldSize, size);
+  const listed = await listFrom(ask, prefix, { chain, size: known });
+  // Where a place is new here and old there, the smallest of its checkpoints are enough besides those larger than ours.
+  const larger = listed.isWhole ? undefined : await listFrom(ask, prefix, checkpoint);
+  if (larger?.isWhole === false) {
+    throw new PlaceError(`Expected at most ${MAX_PAGES} pages of versions after this checkpoint, found more`);
+  }
+  const all = [...listed.versions, ...larger?.versions ?? []];
+  const sizeOf = ({ name }: S3Version) => sizeOfName(name) ?? -1;
+  const beyond = all.filter((version) => sizeOf(version) > known);
+  return await judgeAll(beyond, sizeOf, async (version) => {
+    const path = `/${prefix}${chain}/${version.name}?versionId=${encodeURIComponent(version.versionId)}`;
+    const there = await ask("GET", path);
+    if (there.status !== 200) throw refusedBy(there);
+    return await judgeHeld(there.text, sizeOf(version), checkpoint, options);
+  });
+}
+
+/** Versions under the names after that of a checkpoint. */
+async function listFrom(
   ask: Ask,
   prefix: string,
-  checkpoint: PlacedCheckpoint,
-): Promise<string | undefined> {
-  const folder = `${prefix}${checkpoint.chain}/`;
-  const query = new URLSearchParams({
-    ...{ "list-type": "2", "max-keys": "1", prefix: folder },
-    "start-after": `${prefix}${checkpointFileName(checkpoint)}`,
-  });
-  const listed = await ask("GET", `?${query}`);
-  if (listed.status !== 200) throw refusedBy(listed);
-  const [, key = ""] = /<Key>([^<]+)<\/Key>/.exec(listed.text) ?? [];
-  return key.startsWith(folder) && isNewerName(key.slice(folder.length), checkpoint) ? `/${key}` : undefined;
+  after: Pick<PlacedCheckpoint, "chain" | "size">,
+): Promise<{ readonly versions: readonly S3Version[]; readonly isWhole: boolean }> {
+  const folder = `${prefix}${after.chain}/`;
+  const versions: S3Version[] = [];
+  let next: S3Marker | undefined = { key: `${prefix}${checkpointFileName(after)}`, versionId: "" };
+  for (let pages = 0; next !== undefined && pages < MAX_PAGES; pages++) {
+    const answer = await ask("GET", versionsQuery(folder, next));
+    if (answer.status !== 200) throw refusedBy(answer);
+    const page: S3VersionPage = parseVersions(answer.text, folder);
+    versions.push(...page.versions);
+    next = page.next;
+  }
+  return { versions, isWhole: next === undefined };
 }
 
 function lockHeaders({ mode }: S3PlaceConfig, until: Date, { note }: PlacedCheckpoint) {
@@ -104,13 +142,14 @@ async function judgeObject(
   ask: Ask,
   path: string,
   checkpoint: PlacedCheckpoint,
-  { verifiersOf, nowMs }: S3Options,
+  options: S3Options,
 ): Promise<PushResult> {
   const there = await ask("GET", path);
   if (there.status !== 200) throw refusedBy(there);
-  const result = judgeHeld(there.text, checkpoint, verifiersOf);
-  if (result.kind === "taken") await requireLock(ask, path, new Date(nowMs()));
-  return result;
+  const conflict = await judgeHeld(there.text, checkpoint.size, checkpoint, options);
+  if (conflict !== undefined) return { kind: "conflict", ...conflict };
+  await requireLock(ask, path, new Date(options.nowMs()));
+  return { kind: "taken" };
 }
 
 /** A service that does not know object lock may ignore it without a word. */

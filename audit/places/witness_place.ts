@@ -4,9 +4,8 @@
  */
 import type { WitnessPlaceConfig } from "../../core/checkpoint_places.ts";
 import { encodeBase64 } from "../../core/base64.ts";
-import { consistencyProof, type Hash, treeRoot, verifyConsistency } from "../merkle_tree.ts";
 import { cosignatureTime, formatNote, NoteError, parseNote, parseWitnessKey } from "../signed_note.ts";
-import { TileError, tileNodes, type TreeStore } from "../tiles.ts";
+import type { TreeStore } from "../tiles.ts";
 import {
   type CheckpointPlace,
   type Cosignature,
@@ -15,6 +14,7 @@ import {
   type PushResult,
 } from "./place.ts";
 import { askPlace, type PlaceAnswer, refusedBy } from "./place_request.ts";
+import { provenGrowth } from "./proven_growth.ts";
 
 /** What a witness needs besides its configuration. */
 export interface WitnessOptions {
@@ -37,7 +37,7 @@ export function witnessPlace(config: WitnessPlaceConfig, options: WitnessOptions
     async push(checkpoint, heldSize, signal) {
       let old = Math.min(heldSize, checkpoint.size);
       for (let asked = 0; asked < MAX_SIZES; asked++) {
-        const proof = await provenGrowth(options.tree, checkpoint, old);
+        const { proof } = await provenGrowth(options.tree, checkpoint, old);
         const body = [`old ${old}`, ...proof.map(encodeBase64), "", checkpoint.note].join("\n");
         const answer = await askPlace(url, {
           ...{ method: "POST", headers: { "content-type": "text/plain; charset=utf-8" }, body, signal },
@@ -55,50 +55,44 @@ export function witnessPlace(config: WitnessPlaceConfig, options: WitnessOptions
   };
 }
 
-/** `undefined`: cosigned; a number: the size that the witness has; else what it holds against the log. */
+/**
+ * `undefined`: cosigned; a number: the size that the witness has; else what it holds against the log. It looks at our size
+ * first, so that 422 is about the tree. Another root at the same size is 422 too since July 2026; before, and in release
+ * 1.0.0, it is 409 with no body of its own.
+ */
 function judge(
   answer: PlaceAnswer,
   { size }: PlacedCheckpoint,
   old: number,
 ): PushResult | number | undefined {
   if (answer.status === 200) return undefined;
-  if (answer.status === 409) {
-    const known = sizeIn(answer);
-    if (known > size) return { kind: "conflict", code: "rolled_back", size: known };
-    if (known === old) throw new PlaceError(`It has size ${known}, which is what it was told`);
-    return known;
-  }
   // The proof leads from our own tree: the witness has seen another one.
   if (answer.status === 422) return { kind: "conflict", code: "forked", size: old };
-  throw refusedBy(answer);
+  if (answer.status !== 409) throw refusedBy(answer);
+  const known = sizeIn(answer);
+  if (known === undefined || known === old) {
+    // What it was told is its size and that of the checkpoint: nothing is left but the root.
+    if (old === size) return { kind: "conflict", code: "forked", size };
+    throw new PlaceError(
+      known === undefined
+        ? "It answered 409 without the size that it has"
+        : `It has size ${known}, which is what it was told`,
+    );
+  }
+  return known > size ? { kind: "conflict", code: "rolled_back", size: known } : known;
 }
 
-function sizeIn({ headers, text }: PlaceAnswer): number {
+/** `undefined` when it names none. Throws `PlaceError` for what may be one: taken for none it would be a contradiction. */
+function sizeIn({ headers, text }: PlaceAnswer): number | undefined {
   const type = headers.get("content-type")?.split(";")[0];
   const [, digits] = /^(0|[1-9]\d{0,15})\n$/.exec(text) ?? [];
   if (type === "text/x.tlog.size" && digits !== undefined && Number.isSafeInteger(Number(digits))) {
     return Number(digits);
   }
-  throw new PlaceError("It answered 409 without the size that it has");
-}
-
-/** Proof that the checkpoint's tree begins with the first `old` events; checked, so that a refusal is the witness's. */
-async function provenGrowth(
-  tree: TreeStore,
-  { chain, size, root }: PlacedCheckpoint,
-  old: number,
-): Promise<readonly Hash[]> {
-  try {
-    const read = tileNodes(tree, chain, size);
-    const proof = await consistencyProof(old, size, read);
-    if (!verifyConsistency({ size: old, root: await treeRoot(old, read) }, { size, root }, proof)) {
-      throw new PlaceError("The stored tree does not lead to its own checkpoint");
-    }
-    return proof;
-  } catch (error) {
-    if (error instanceof TileError) throw new PlaceError(`The stored tree is damaged: ${error.message}`);
-    throw error;
+  if (type === "text/x.tlog.size" || /^\s*\d+\s*$/.test(text)) {
+    throw new PlaceError("It answered 409 without the size that it has");
   }
+  return undefined;
 }
 
 /** The witness's own line; lines of other keys are ignored, as the specification wants it. */

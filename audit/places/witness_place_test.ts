@@ -76,6 +76,39 @@ Deno.test("a witness that holds more, or something else, contradicts the log", a
   assert.deepEqual(forked, { kind: "conflict", code: "forked", size: 60 });
 });
 
+Deno.test("another root at the same size is a fork, by the specification of 2026 (422) and by its release 1.0.0 (409)", async () => {
+  const text = { "content-type": "text/plain; charset=utf-8" };
+  const answers = [
+    () => new Response("", { status: 422 }),
+    () => new Response("", { status: 409 }),
+    () => new Response("old root hash does not match\n", { status: 409, headers: text }),
+    () => sizeAnswer(100),
+  ];
+  for (const answer of answers) {
+    await using server = placeServer(answer);
+    const pushed = await placeAt(server.url).push(log.checkpoint(100), 100, SIGNAL);
+    assert.deepEqual(pushed, { kind: "conflict", code: "forked", size: 100 });
+  }
+  await using later = placeServer((_, number) =>
+    number === 1 ? sizeAnswer(100) : new Response("", { status: 409 })
+  );
+  const pushed = await placeAt(later.url).push(log.checkpoint(100), 60, SIGNAL);
+  assert.deepEqual(pushed, { kind: "conflict", code: "forked", size: 100 });
+});
+
+Deno.test("a 409 that may name a size in a wrong way is a failure, and never a fork", async () => {
+  const size = { "content-type": "text/x.tlog.size" };
+  for (
+    const answer of [
+      new Response("120\n", { status: 409 }),
+      new Response("x", { status: 409, headers: size }),
+    ]
+  ) {
+    await using server = placeServer(() => answer);
+    await assert.rejects(placeAt(server.url).push(log.checkpoint(100), 100, SIGNAL), /409 without the size/);
+  }
+});
+
 Deno.test("an answer that is no cosignature of this checkpoint by this key is refused", async () => {
   const { note } = log.checkpoint(9);
   const line = key.cosign(note, NOW_SECONDS);
@@ -90,6 +123,7 @@ Deno.test("an answer that is no cosignature of this checkpoint by this key is re
     [new Response("<html>"), /is no cosignature/],
     [new Response("\u2014 x".repeat(40_000)), /at most 65536 bytes/],
     [new Response("9\n", { status: 409 }), /409 without the size/],
+    [new Response("", { status: 409 }), /409 without the size/],
     [sizeAnswer(4), /is what it was told/],
     [
       new Response("", { status: 302, headers: { location: "http://127.0.0.1:1/" } }),

@@ -2,6 +2,7 @@
  * The aggregate endpoint `/mcp`: all upstreams that the token allows, on one URL. Sessions, streams and what only carries
  * them go to the links of all upstreams together; a call goes to the one upstream that its name says, and is decided there.
  */
+import { answerJson } from "../answer_body.ts";
 import { admit, type Arrival, type FrontParts, mayUse, SessionClaim, withUpstream } from "../arrival.ts";
 import { parseLinkEventId } from "../link_event_id.ts";
 import { LIST_METHODS } from "../lists.ts";
@@ -11,11 +12,11 @@ import type { Discovered } from "../modern/discoveries.ts";
 import { answerListen } from "../modern/listen.ts";
 import { isModernCall, refuseOneWay } from "../modern/messages.ts";
 import { sendModernList } from "../modern/list_request.ts";
-import { answerModernCall } from "../modern/modern_calls.ts";
+import { answerModernCall, readModernCall } from "../modern/modern_calls.ts";
 import { checkModernRequest, type ModernRequest } from "../modern/request_headers.ts";
 import { isGoverned } from "../named_call.ts";
 import type { Admitted } from "../port.ts";
-import { jsonText, RPC, rpcError } from "../refusals.ts";
+import { RPC, rpcError } from "../refusals.ts";
 import { answerSessionCall } from "../session_calls.ts";
 import { answerSessionMessage } from "../session_messages.ts";
 import type { ResolvedUpstream } from "../upstream_connection.ts";
@@ -74,7 +75,8 @@ export async function answerAggregateModern(
   if (!MODERN_VERSIONS.includes(request.version)) return await refuseVersion(parts, arrival, request);
   if (isModernCall(message.method)) {
     const at = placeOf(arrival, message, upstreams);
-    return await answerModernCall(parts, at.arrival, { ...request, message: at.message }, DISCOVERED);
+    const call = await readModernCall(parts, at.arrival, { ...request, message: at.message });
+    return await answerModernCall(parts, at.arrival, call, DISCOVERED);
   }
   const isListed = LIST_METHODS.has(message.method) || OWN_METHODS.has(message.method);
   const admission = await admit(parts, arrival, isListed ? message.method : "ping", message.id);
@@ -82,7 +84,7 @@ export async function answerAggregateModern(
   const { admitted, upstream } = admission;
   switch (message.method) {
     case "server/discover":
-      return discoverResponse(parts, message.id, { admitted, discovery: DISCOVERED });
+      return discoverResponse(parts, message.id, { admitted, discovery: DISCOVERED, room: arrival.visit });
     case "subscriptions/listen":
       return await withUpstream(
         parts,
@@ -167,7 +169,7 @@ async function answerList(
     upstreams: [...upstreams.values()].filter((upstream) => mayUse(upstream, admitted)),
     arrivalAt: (upstream) => arrivalAt(arrival, upstream.name, upstream),
   });
-  return jsonText(listText(message, page, isModern));
+  return answerJson(listText(message, page, isModern), arrival.visit);
 }
 
 function listText(

@@ -1,12 +1,10 @@
 /** Lists of the aggregate endpoint: those of all upstreams that answer, each filtered for the caller as it would be alone. */
-import { decodeBase64url, encodeBase64url } from "../../core/base64url.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { type Answer, collectAnswer, readIncoming } from "../answer.ts";
 import type { Arrival, FrontParts } from "../arrival.ts";
 import { listFilter } from "../lists.ts";
-import { MessageError, type RequestMessage } from "../message.ts";
+import type { RequestMessage } from "../message.ts";
 import type { Admitted } from "../port.ts";
-import { RPC } from "../refusals.ts";
 import type { Exchange, ResolvedUpstream } from "../upstream_connection.ts";
 import { itemTexts, shownItem } from "./shown_texts.ts";
 
@@ -21,7 +19,6 @@ const LISTS: Readonly<Record<string, readonly [string, "name" | "uri" | "uriTemp
 const MAX_ASKED = 8;
 /** Longest time for one upstream's page, milliseconds. */
 const MAX_LIST_MS = 10_000;
-const MAX_CURSOR_LENGTH = 256 * 1024;
 /** Longest cursor of one upstream: with a longer one its list ends, so that those of the others go on. */
 const MAX_OWN_CURSOR_LENGTH = 2_048;
 /** Most characters of one page; upstreams whose pages do not fit come with the next. */
@@ -66,10 +63,10 @@ export async function listPage(
 ): Promise<AggregatePage> {
   const [member, named] = LISTS[message.method] ?? [];
   if (member === undefined || named === undefined) throw new TypeError(`"${message.method}" lists nothing`);
-  const cursors = readCursor(message);
+  const cursors = await parts.listCursors.read(message, listing.admitted);
   const asked = listing.upstreams.filter(({ name }) => cursors === undefined || cursors.has(name));
   const items: string[] = [];
-  const next: Record<string, string> = {};
+  const next = new Map<string, string>();
   let length = 0;
   for (let from = 0; from < asked.length; from += MAX_ASKED) {
     const batch = asked.slice(from, from + MAX_ASKED);
@@ -82,15 +79,15 @@ export async function listPage(
       const { name = "" } = batch[index] ?? {};
       const partLength = part.items.reduce((sum, item) => sum + item.length, 0);
       if (length > 0 && length + partLength > MAX_PAGE_LENGTH) {
-        next[name] = cursors?.get(name) ?? "";
+        next.set(name, cursors?.get(name) ?? "");
         continue;
       }
       length += partLength;
       items.push(...part.items);
-      if (part.cursor !== undefined) next[name] = part.cursor;
+      if (part.cursor !== undefined) next.set(name, part.cursor);
     }
   }
-  const nextCursor = writeCursor(next);
+  const nextCursor = await parts.listCursors.write(next, message, listing.admitted);
   return { member, items, ...(nextCursor === undefined ? {} : { nextCursor }) };
 }
 
@@ -139,32 +136,4 @@ function withCursor(message: RequestMessage, cursor: string | undefined): Reques
   const params: JsonObject = cursor === undefined || cursor === "" ? rest : { ...rest, cursor };
   const text = JSON.stringify({ jsonrpc: "2.0", id: message.id, method: message.method, params });
   return { ...message, params, bytes: new TextEncoder().encode(text) };
-}
-
-/** A cursor names the upstreams that have more, with theirs; an empty one is an upstream's first page. */
-function writeCursor(cursors: Readonly<Record<string, string>>): string | undefined {
-  if (Object.keys(cursors).length === 0) return undefined;
-  return encodeBase64url(new TextEncoder().encode(JSON.stringify(cursors)));
-}
-
-function readCursor(message: RequestMessage): ReadonlyMap<string, string> | undefined {
-  const cursor = message.params?.cursor;
-  if (cursor === undefined) return undefined;
-  const refuse = () =>
-    new MessageError(RPC.invalidParams, '"params.cursor" is not one of this list', message.id);
-  if (typeof cursor !== "string" || cursor.length > MAX_CURSOR_LENGTH) throw refuse();
-  let value: JsonValue;
-  try {
-    const bytes = decodeBase64url(cursor);
-    if (bytes === undefined) throw refuse();
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    throw refuse();
-  }
-  const entries = isJsonObject(value) ? Object.entries(value) : [];
-  if (entries.length === 0) throw refuse();
-  return new Map(entries.map(([name, own]) => {
-    if (typeof own !== "string") throw refuse();
-    return [name, own];
-  }));
 }

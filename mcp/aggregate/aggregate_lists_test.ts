@@ -6,16 +6,22 @@ import type { RequestMessage } from "../message.ts";
 import type { Admitted } from "../port.ts";
 import { exchangeWith, type ResolvedUpstream } from "../upstream_connection.ts";
 import { createUpstreamLoads } from "../upstream_load.ts";
+import { createAggregateCursors } from "./aggregate_cursors.ts";
 import { listPage } from "./aggregate_lists.ts";
 
 const clock = { nowMs: () => 0 };
+async function makeCursors() {
+  const usages: KeyUsage[] = ["encrypt", "decrypt"];
+  const key = await crypto.subtle.importKey("raw", new Uint8Array(32), "AES-GCM", false, usages);
+  return createAggregateCursors({ active: "k", keys: new Map([["k", key]]) });
+}
 const message: RequestMessage = {
   ...{ kind: "request", id: 1, method: "prompts/list", params: {} },
   bytes: new Uint8Array(),
 };
 
 /** Lists the prompts of upstreams, each of which answers with this result. */
-function listing(results: Readonly<Record<string, JsonObject>>) {
+async function listing(results: Readonly<Record<string, JsonObject>>) {
   const loads = createUpstreamLoads({
     maxConcurrent: new Map(Object.keys(results).map((name) => [name, 1])),
     steadyMs: () => 0,
@@ -25,9 +31,10 @@ function listing(results: Readonly<Record<string, JsonObject>>) {
     name,
     serve: () => Promise.resolve(Response.json({ jsonrpc: "2.0", id: 1, result })),
   }));
-  const parts = { ...clock, loads } as unknown as FrontParts;
+  const listCursors = await makeCursors();
+  const parts = { ...clock, loads, listCursors } as unknown as FrontParts;
   const admitted = {
-    tenant: "acme",
+    ...{ tenant: "acme", rootBlockId: "r" },
     listsNames: ({ names }: { names: readonly string[] }) => Promise.resolve(names.map(() => true)),
   } as unknown as Admitted;
   const list = () =>
@@ -36,14 +43,14 @@ function listing(results: Readonly<Record<string, JsonObject>>) {
       arrivalAt: (upstream) => ({ origin: { upstream: upstream.name } }) as Arrival,
       ask: (upstream) => exchangeWith(upstream, { method: "POST" }, clock),
     });
-  return { loads, list };
+  return { loads, list, listCursors };
 }
 
 const prompt = { prompts: [{ name: "p" }] };
 const ofA = '{"name":"a__p"}', ofB = '{"name":"b__p"}';
 
 Deno.test("a list takes a place at each upstream, and leaves out who has none", async () => {
-  const { loads, list } = listing({ a: prompt, b: prompt });
+  const { loads, list } = await listing({ a: prompt, b: prompt });
   loads.enter("a", "other");
   assert.deepEqual((await list()).items, [ofB]);
   loads.leave("a", "other");
@@ -52,11 +59,21 @@ Deno.test("a list takes a place at each upstream, and leaves out who has none", 
 });
 
 Deno.test("an upstream with an endless cursor ends its own list and nobody else's", async () => {
-  const { list } = listing({
+  const { list, listCursors } = await listing({
     a: { ...prompt, nextCursor: "x".repeat(2_049) },
     b: { ...prompt, nextCursor: "2" },
   });
   const { items, nextCursor } = await list();
   assert.deepEqual(items, [ofA, ofB]);
-  assert.equal(atob(nextCursor ?? ""), '{"b":"2"}');
+  const read = (cursor: string | undefined, changes: Partial<RequestMessage> = {}, rootBlockId = "r") =>
+    listCursors.read({ ...message, params: { cursor: cursor ?? null }, ...changes }, {
+      tenant: "acme",
+      rootBlockId,
+    });
+  assert.deepEqual(await read(nextCursor), new Map([["b", "2"]]));
+  assert.ok(!/\bb\b/.test(atob(nextCursor?.split(".")[2]?.replaceAll("-", "+").replaceAll("_", "/") ?? "")));
+  // Another list, another reader, another text.
+  await assert.rejects(read(nextCursor, { method: "tools/list" }), { name: "MessageError" });
+  await assert.rejects(read(nextCursor, {}, "other"), { name: "MessageError" });
+  await assert.rejects(read(`${nextCursor}A`), { name: "MessageError" });
 });

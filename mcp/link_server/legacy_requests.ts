@@ -143,6 +143,8 @@ async function send(
   }
   return await requestForLegacyClient(link, {
     ...linkRequestOf(message, stream, { upstream, client, signal }),
+    // A session's client takes questions whenever they come, but not those of a token that was made from its own.
+    listensAs: JSON.stringify([session.options.id, request.caller?.blockIds]),
     onServerRequest: (method, params, taken) =>
       mayAsk({ method, params }, client.capabilities)
         ? session.ask(stream, method, params, taken)

@@ -21,7 +21,8 @@ export interface LinkedUpstream {
 /** The one for whom a link is wanted. */
 export interface LinkUser {
   readonly tenant: string;
-  readonly rootBlockId: string;
+  /** Of its token, root first. */
+  readonly blockIds: readonly string[];
   /** The session of a legacy client. */
   readonly session?: string;
   /** Capabilities that the client declared. */
@@ -38,7 +39,7 @@ export function homeKey(upstream: LinkedUpstream): LinkKey {
 
 /**
  * The user's link. A program is shared by the tenant's agents unless it may ask its client something, because then it must
- * be certain whom; an HTTP session costs nothing and is the principal's own.
+ * be certain whom: the holder of one token, not of one that was made from it. An HTTP session costs nothing and is always so.
  */
 export function linkKeyOf(upstream: LinkedUpstream, user: LinkUser): LinkKey {
   const clientCapabilities = offeredCapabilities(upstream, user.capabilities);
@@ -46,9 +47,10 @@ export function linkKeyOf(upstream: LinkedUpstream, user: LinkUser): LinkKey {
   const isAsked = Object.keys(clientCapabilities).length > 0;
   if (upstream.transport === "stdio" && !isAsked) return shared;
   return {
-    ...{ ...shared, principal: user.rootBlockId },
+    ...{ ...shared, blockIds: user.blockIds },
     ...(user.session === undefined ? {} : { session: user.session }),
     ...(isAsked ? { clientCapabilities } : {}),
+    ...(upstream.transport === "stdio" ? { isProcess: true } : {}),
   };
 }
 

@@ -12,7 +12,7 @@ const program: LinkedUpstream = {
   },
 };
 const capabilities = { sampling: {}, elicitation: {}, roots: { listChanged: true }, tasks: {} };
-const user = { tenant: "acme", rootBlockId: "block", session: "s", capabilities };
+const user = { tenant: "acme", blockIds: ["block"], session: "s", capabilities };
 
 Deno.test("linkKeyOf() lets a tenant's agents share a program that asks nobody", () => {
   assert.deepEqual(linkKeyOf(program, user), { upstream: "git", tenant: "acme" });
@@ -22,7 +22,7 @@ Deno.test("linkKeyOf() lets a tenant's agents share a program that asks nobody",
 Deno.test("linkKeyOf() gives a client that may be asked a link of its own, and offers no more than is configured", () => {
   const asking: LinkedUpstream = { ...program, client_requests: ["sampling", "roots"] };
   assert.deepEqual(linkKeyOf(asking, user), {
-    ...{ upstream: "git", tenant: "acme", principal: "block", session: "s" },
+    ...{ upstream: "git", tenant: "acme", blockIds: ["block"], session: "s", isProcess: true },
     clientCapabilities: { sampling: {}, roots: {} },
   });
   // A client that cannot answer shares the program after all.
@@ -31,7 +31,7 @@ Deno.test("linkKeyOf() gives a client that may be asked a link of its own, and o
 
 Deno.test("linkKeyOf() gives each session of a principal an HTTP session, and modern requests share one", () => {
   const http: LinkedUpstream = { ...program, transport: "http" };
-  const own = { upstream: "git", tenant: "acme", principal: "block" };
+  const own = { upstream: "git", tenant: "acme", blockIds: ["block"] };
   assert.deepEqual(linkKeyOf(http, user), { ...own, session: "s" });
   const { session: _session, ...modern } = user;
   assert.deepEqual(linkKeyOf(http, modern), own);

@@ -10,7 +10,7 @@ import { parseLinkEventId } from "../link_event_id.ts";
 import type { LinkedRequest, ServeLinked } from "../linked_request.ts";
 import { type Message, MessageError, parseMessage, type RequestMessage } from "../message.ts";
 import { bridgedServerCapabilities, initializeResult } from "../links/era_results.ts";
-import type { LinkPool } from "../links/link_pool.ts";
+import type { LinkKey, LinkLease, LinkPool } from "../links/link_pool.ts";
 import { ParkedCalls } from "../links/parked_calls.ts";
 import { RPC } from "../refusals.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
@@ -84,12 +84,12 @@ export class LinkServer {
   }
 
   /** Ends sessions, parked calls and links of principals whose token no longer counts. */
-  endWhere(concerns: (tenant: string, rootBlockId: string) => boolean): void {
-    this.#sessions.endWhere(({ tenant, rootBlockId }) => concerns(tenant, rootBlockId));
-    this.#parked.endWhere(({ tenant, rootBlockId }) => concerns(tenant, rootBlockId));
-    void this.#options.pool.closeWhere(({ tenant, principal }) =>
-      principal !== undefined && concerns(tenant, principal)
-    );
+  endWhere(concerns: (tenant: string, blockId: string) => boolean): void {
+    const hasLost = ({ tenant, blockIds = [] }: Pick<LinkKey, "tenant" | "blockIds">) =>
+      blockIds.some((blockId) => concerns(tenant, blockId));
+    this.#sessions.endWhere(hasLost);
+    this.#parked.endWhere(hasLost);
+    void this.#options.pool.closeWhere(hasLost);
   }
 
   /** Ends all sessions and parked calls. */
@@ -195,7 +195,7 @@ export class LinkServer {
     const session = this.#newSession([upstream], request, message, { shownUri: (_upstream, uri) => uri });
     if (session instanceof Response) return session;
     try {
-      const { link, release } = await session.lease(upstream.name);
+      const { link, release } = await this.#leaseFirst(session, upstream.name);
       release();
       // Nobody would ever learn its name.
       if (request.signal.aborted) throw new UpstreamFailure("unknown", "cancelled");
@@ -208,6 +208,17 @@ export class LinkServer {
     } catch (error) {
       this.#sessions.end(session);
       throw error;
+    }
+  }
+
+  /** A principal that has too many programs already gives up the session that it has not used for longest. */
+  async #leaseFirst(session: LinkSession, upstream: string): Promise<LinkLease> {
+    try {
+      return await session.lease(upstream);
+    } catch (error) {
+      const isFull = error instanceof UpstreamFailure && error.code === "too_many_links";
+      if (!isFull || !this.#sessions.endOldestBeside(session, upstream)) throw error;
+      return await session.lease(upstream);
     }
   }
 
@@ -243,9 +254,9 @@ export class LinkServer {
       const problem = '"params.capabilities" is not an object';
       return jsonAnswer(errorText(message.id, { code: RPC.invalidParams, message: problem }));
     }
-    const { tenant, rootBlockId } = caller;
+    const { tenant, blockIds } = caller;
     return this.#sessions.open({
-      ...{ ...client, ...shows, tenant, rootBlockId, upstreams },
+      ...{ ...client, ...shows, tenant, blockIds, upstreams },
       protocolVersion: negotiatedLegacyVersion(message.params?.protocolVersion),
     });
   }

@@ -10,7 +10,7 @@ import { LinkServer, type ServedUpstream } from "./link_server.ts";
 import { KeptStreams } from "./kept_streams.ts";
 import { LinkSessions, MAX_LINK_SESSIONS_PER_PRINCIPAL } from "./link_sessions.ts";
 
-const ALICE: Caller = { tenant: "acme", rootBlockId: "alice" };
+const ALICE: Caller = { tenant: "acme", blockIds: ["alice"] };
 const upstream: ServedUpstream = {
   ...{ name: "fs", transport: "stdio", timeout_ms: 1_000, max_response_bytes: 100_000, client_requests: [] },
   ...{ homeTenant: "acme", tenants: ["acme"] },
@@ -73,7 +73,7 @@ Deno.test("LinkServer serves a session to the principal that opened it, and to n
   const serve = server.serve("fs");
   const answered = await serve(request(call, {}, session));
   assert.deepEqual((await answered.json()).result, { echoed: { name: "read" } });
-  for (const caller of [{ ...ALICE, tenant: "other" }, { ...ALICE, rootBlockId: "bob" }, undefined]) {
+  for (const caller of [{ ...ALICE, tenant: "other" }, { ...ALICE, blockIds: ["bob"] }, undefined]) {
     for (const method of ["POST", "GET", "DELETE"] as const) {
       assert.equal((await serve(request(call, { caller, method }, session))).status, 404);
     }
@@ -109,9 +109,9 @@ Deno.test("a replica that is full ends a session of the tenant that has the most
   const sessions = new LinkSessions({
     ...{ ...parts, pool, replicaId: "one", maxSessions: 3, kept: new KeptStreams(parts) },
   });
-  const open = (tenant: string, rootBlockId: string) =>
+  const open = (tenant: string, blockId: string) =>
     sessions.open({
-      ...{ tenant, rootBlockId, upstreams: [upstream], protocolVersion: "2025-11-25" },
+      ...{ tenant, blockIds: [blockId], upstreams: [upstream], protocolVersion: "2025-11-25" },
       ...{ capabilities: {}, clientInfo: undefined, shownUri: (_of: string, uri: string) => uri },
     });
   const quiet = open("quiet", "q");
@@ -125,11 +125,11 @@ Deno.test("a replica that is full ends a session of the tenant that has the most
 Deno.test("whose token is revoked loses sessions, parked calls and links, and nobody else does", async () => {
   const { server, opened, links, close } = setup(echo, { transport: "http" });
   const session = await connect(server);
-  const bob = { ...initialize, caller: { ...ALICE, rootBlockId: "bob" } };
+  const bob = { ...initialize, caller: { ...ALICE, blockIds: ["bob"] } };
   const bobs = (await server.serve("fs")(bob)).headers.get("mcp-session-id") ?? "";
-  server.endWhere((tenant, rootBlockId) => tenant === "acme" && rootBlockId === "alice");
+  server.endWhere((tenant, blockId) => tenant === "acme" && blockId === "alice");
   await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.deepEqual(opened.map(({ principal }) => principal), ["alice", "bob"]);
+  assert.deepEqual(opened.map(({ blockIds }) => blockIds), [["alice"], ["bob"]]);
   assert.deepEqual(links.map((link) => link.isOpen()), [false, true]);
   assert.equal((await server.serve("fs")(request(call, {}, session))).status, 404);
   const asBob = request(call, { caller: bob.caller }, bobs);

@@ -21,7 +21,8 @@ import { SessionChanges } from "./session_changes.ts";
 export interface LinkSessionOptions {
   readonly id: string;
   readonly tenant: string;
-  readonly rootBlockId: string;
+  /** Of the token that opened it, root first. */
+  readonly blockIds: readonly string[];
   /** The upstreams that it may reach; one, but for sessions of the aggregate endpoint. */
   readonly upstreams: readonly LinkedUpstream[];
   readonly protocolVersion: string;
@@ -73,7 +74,7 @@ export class LinkSession {
 
   /** Whether nobody else uses the session's link to the upstream. */
   isExclusive(upstream: LinkedUpstream): boolean {
-    return this.#keyOf(upstream).principal !== undefined;
+    return this.#keyOf(upstream).blockIds !== undefined;
   }
 
   /** Whether the session has a link of its own to an upstream. */
@@ -186,8 +187,8 @@ export class LinkSession {
   }
 
   #keyOf(upstream: LinkedUpstream) {
-    const { tenant, rootBlockId, id, capabilities } = this.options;
-    return linkKeyOf(upstream, { tenant, rootBlockId, session: id, capabilities });
+    const { tenant, blockIds, id, capabilities } = this.options;
+    return linkKeyOf(upstream, { tenant, blockIds, session: id, capabilities });
   }
 }
 

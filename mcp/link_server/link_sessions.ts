@@ -93,8 +93,19 @@ export class LinkSessions {
   }
 
   /** Ends the sessions of principals whom a revocation concerns. */
-  endWhere(concerns: (principal: Pick<Caller, "tenant" | "rootBlockId">) => boolean): void {
+  endWhere(concerns: (principal: Pick<Caller, "tenant" | "blockIds">) => boolean): void {
     for (const [id, { session }] of [...this.#entries]) if (concerns(session.options)) this.#endId(id);
+  }
+
+  /** Ends the session of the same principal that was used longest ago and has a link of its own; false without one. */
+  endOldestBeside(session: LinkSession, upstream: string): boolean {
+    for (const id of this.#byPrincipal.get(principalOf(session.options)) ?? []) {
+      const other = this.#entries.get(id)?.session;
+      if (other === undefined || other === session || !other.holds(upstream)) continue;
+      this.#endId(id);
+      return true;
+    }
+    return false;
   }
 
   close(): void {
@@ -132,6 +143,6 @@ export class LinkSessions {
   }
 }
 
-function principalOf({ tenant, rootBlockId }: Pick<Caller, "tenant" | "rootBlockId">): string {
-  return JSON.stringify([tenant, rootBlockId]);
+function principalOf({ tenant, blockIds }: Pick<Caller, "tenant" | "blockIds">): string {
+  return JSON.stringify([tenant, blockIds[0]]);
 }

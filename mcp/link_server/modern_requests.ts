@@ -80,7 +80,7 @@ async function begin(of: ModernLinkRequest, request: ModernClientRequest): Promi
   const key = keyOf(of);
   const lease = await of.pool.lease(key);
   const { logLevel } = request.client;
-  if (logLevel !== undefined && key.principal !== undefined) {
+  if (logLevel !== undefined && key.blockIds !== undefined) {
     await of.logLevels.apply(lease.link, logLevel, request.signal);
   }
   return await of.parked.request(lease, request);
@@ -124,14 +124,14 @@ function answerText({ message: { id }, replicaId }: ModernLinkRequest, answer: B
 function keyOf({ upstream, message, request }: ModernLinkRequest) {
   const { caller } = request;
   if (caller === undefined) return homeKey(upstream);
-  const { tenant, rootBlockId } = caller;
-  return linkKeyOf(upstream, { tenant, rootBlockId, capabilities: capabilitiesOf(message) });
+  const { tenant, blockIds } = caller;
+  return linkKeyOf(upstream, { tenant, blockIds, capabilities: capabilitiesOf(message) });
 }
 
 /** The same call by the same principal; the front has bound the state to its arguments. */
 function ownerOf({ upstream, message, request: { caller } }: ModernLinkRequest): CallOwner {
-  const { tenant = "", rootBlockId = "" } = caller ?? {};
-  return { tenant, rootBlockId, upstream: upstream.name, method: message.method };
+  const { tenant = "", blockIds = [] } = caller ?? {};
+  return { tenant, blockIds, upstream: upstream.name, method: message.method };
 }
 
 function clientOf({ upstream, message, request }: ModernLinkRequest): LinkClient {

@@ -36,7 +36,7 @@ async function setup(answer: (request: LinkRequest) => Promise<LinkAnswer>, prot
   };
   const send = (message: JsonObject, changes: Partial<LinkedRequest> = {}, headers: HeadersInit = {}) =>
     server.serve("fs")({
-      ...{ method: "POST", caller: { tenant: "acme", rootBlockId: "alice" }, headers: new Headers(headers) },
+      ...{ method: "POST", caller: { tenant: "acme", blockIds: ["alice"] }, headers: new Headers(headers) },
       ...{ signal: new AbortController().signal },
       body: new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", ...message })),
       ...changes,

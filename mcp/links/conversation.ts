@@ -122,7 +122,7 @@ export class Conversation {
     // What names no request can only be handed on when it is certain whose it is.
     const target = origin ??
       (this.#options.isExclusive
-        ? this.pending.newest(({ request }) => request.onNotification !== undefined)
+        ? this.pending.addressee(({ onNotification }) => onNotification !== undefined)
         : undefined);
     target?.touch();
     target?.request.onNotification?.(method, params);
@@ -148,7 +148,7 @@ export class Conversation {
     if (message.method === "ping") return this.#respond({ id, result: {} });
     const target = origin ??
       (this.#options.isExclusive
-        ? this.pending.newest(({ request }) => request.onServerRequest !== undefined)
+        ? this.pending.addressee(({ onServerRequest }) => onServerRequest !== undefined)
         : undefined);
     const hook = target?.request.onServerRequest;
     if (this.era === "modern" || hook === undefined || target === undefined) {

@@ -97,6 +97,39 @@ Deno.test("Conversation hands a request of the upstream only to the one client t
   for (const { conversation } of [shared, own, without]) conversation.end("closed");
 });
 
+Deno.test("Conversation puts a question to nobody when it may be meant for several", async () => {
+  const { conversation, receive, sent } = converse(true);
+  const asked: string[] = [];
+  const request = (name: string, listensAs?: string) => {
+    const stop = new AbortController();
+    const onServerRequest = () => {
+      asked.push(name);
+      return Promise.resolve({});
+    };
+    const answer = conversation.request(requestOf(name, {
+      ...{ onServerRequest, signal: stop.signal },
+      ...(listensAs === undefined ? {} : { listensAs }),
+    }));
+    answer.catch(() => {});
+    return () => stop.abort();
+  };
+  const ends = [request("a", "one"), request("b", "one")];
+  receive({ id: "q1", method: "elicitation/create" });
+  ends.push(request("c", "two"));
+  receive({ id: "q2", method: "elicitation/create" });
+  assert.deepEqual(sent.at(-1), {
+    ...{ jsonrpc: "2.0", id: "q2", error: { code: -32601, message: "Method not found" } },
+  });
+  for (const end of ends) end();
+  const [endD] = [request("d"), request("e")];
+  receive({ id: "q3", method: "elicitation/create" });
+  endD?.();
+  receive({ id: "q4", method: "elicitation/create" });
+  await until(() => sent.some(({ id }) => id === "q4"), "the answer");
+  assert.deepEqual(asked, ["b", "e"]);
+  conversation.end("closed");
+});
+
 Deno.test("Conversation makes a client's refusal an error for the upstream, and aborts what is taken back", async () => {
   const { conversation, sent, receive } = converse(true);
   const aborted: boolean[] = [];

@@ -10,7 +10,7 @@ const INTERNAL = -32603;
 const RESOURCE_NOT_FOUND = -32002;
 const URL_ELICITATION_REQUIRED = -32042;
 /** Header mismatch, missing client capability, unsupported version: modern only. */
-const MODERN_ONLY: readonly number[] = [-32020, -32021, -32022];
+export const MODERN_ONLY: readonly number[] = [-32020, -32021, -32022];
 
 /** A modern upstream's error for a legacy client. */
 export function legacyError(error: RpcError, method: string, params: JsonObject): RpcError {

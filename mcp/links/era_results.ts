@@ -23,8 +23,13 @@ const CACHEABLE: ReadonlySet<string> = new Set([
 
 /** Capabilities of servers that have a meaning in both eras and that are bridged. */
 const SERVER_CAPABILITIES: readonly string[] = ["tools", "prompts", "resources", "completions", "logging"];
-/** Capabilities of clients that have a meaning in both eras and that are bridged. */
-const CLIENT_CAPABILITIES: readonly string[] = ["elicitation", "sampling", "roots"];
+/** Capabilities of clients that have a meaning in both eras and that are bridged, with their members that are known. */
+const CLIENT_CAPABILITIES: Readonly<Record<string, readonly string[]>> = {
+  elicitation: ["form", "url"],
+  sampling: ["context", "tools"],
+  // Changes of roots cannot be announced in the other era.
+  roots: [],
+};
 
 /** The text of a modern result for a legacy client. */
 export function legacyResultText(text: string): string {
@@ -90,12 +95,18 @@ export function bridgedServerCapabilities(capabilities: JsonObject): JsonObject 
   return only(capabilities, SERVER_CAPABILITIES);
 }
 
-/** What of a client's capabilities reaches a server of the other era; changes of roots cannot be announced there. */
+/**
+ * What of a client's capabilities goes on over a link. Only what is known, in one form: each other form would be another
+ * link, and with programs another process.
+ */
 export function bridgedClientCapabilities(capabilities: JsonObject): JsonObject {
-  const kept = only(capabilities, CLIENT_CAPABILITIES);
-  if (!isJsonObject(kept.roots)) return kept;
-  const { listChanged: _listChanged, ...roots } = kept.roots;
-  return { ...kept, roots };
+  const kept = Object.entries(CLIENT_CAPABILITIES).flatMap(([name, members]) => {
+    const given = capabilities[name];
+    if (!isJsonObject(given)) return [];
+    const known = members.filter((member) => isJsonObject(given[member]));
+    return [[name, Object.fromEntries(known.map((member) => [member, {}]))]];
+  });
+  return Object.fromEntries(kept);
 }
 
 function only(members: JsonObject, names: readonly string[]): JsonObject {

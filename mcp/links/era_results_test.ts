@@ -94,6 +94,20 @@ Deno.test("initialize and server/discover are made of each other, with what both
   );
 });
 
+Deno.test("capabilities of a client have one form, whatever else it writes", () => {
+  const given = {
+    elicitation: { form: { x: 1 }, url: {}, other: {} },
+    sampling: { context: 1 },
+    roots: { n: 2 },
+  };
+  assert.deepEqual(bridgedClientCapabilities(given), {
+    elicitation: { form: {}, url: {} },
+    sampling: {},
+    roots: {},
+  });
+  assert.deepEqual(bridgedClientCapabilities({ elicitation: true, experimental: {} }), {});
+});
+
 Deno.test("errors change their codes where the eras do, and nowhere else", () => {
   const uri = "file:///x";
   const missing = { code: -32602, message: "Resource not found", data: { uri } };

@@ -21,6 +21,7 @@ import type { GiveUpReason, PendingRequest } from "./pending_requests.ts";
 
 /** Waiting times between attempts to open a stream again; an upstream's own `retry` counts up to the longest. */
 const RETRY_MS = 1_000;
+const LEAST_RETRY_MS = 100;
 const MAX_RETRY_MS = 30_000;
 /** Attempts in a row that bring nothing before a call's stream is given up. */
 const MAX_RESUMES = 5;
@@ -87,7 +88,7 @@ class HttpLegacyLink extends ConversationLink<HttpLinkOptions> {
   async #resume(broken: StreamEnd, pending: PendingRequest): Promise<void> {
     let end = broken;
     for (let attempt = 1; attempt <= MAX_RESUMES && end.lastEventId !== undefined; attempt++) {
-      await pause(Math.min(end.retryMs ?? RETRY_MS, MAX_RETRY_MS), pending.ended);
+      await pause(Math.min(Math.max(LEAST_RETRY_MS, end.retryMs ?? RETRY_MS), MAX_RETRY_MS), pending.ended);
       if (pending.ended.aborted) return;
       const next = await this.#continue(end.lastEventId, pending);
       if (pending.ended.aborted) return;
@@ -160,7 +161,10 @@ class HttpLegacyLink extends ConversationLink<HttpLinkOptions> {
       }
       failures = end !== undefined ? 0 : failures + 1;
       lastEventId = end?.lastEventId ?? lastEventId;
-      await pause(Math.min((end?.retryMs ?? RETRY_MS) * 2 ** Math.min(failures, 5), MAX_RETRY_MS), signal);
+      // `retry: 0` of an upstream that has nothing to say would make a loop of this.
+      const leastMs = (end?.messages ?? 0) > 0 ? LEAST_RETRY_MS : RETRY_MS;
+      const waitMs = Math.max(leastMs, end?.retryMs ?? RETRY_MS) * 2 ** Math.min(failures, 5);
+      await pause(Math.min(waitMs, MAX_RETRY_MS), signal);
     }
   }
 

@@ -137,6 +137,23 @@ Deno.test("a legacy HTTP link believes only what MCP allows", async () => {
   await refusing.stop();
 });
 
+Deno.test("a legacy HTTP link is not driven into a loop by a stream without notices and `retry: 0`", async () => {
+  let gets = 0;
+  const server = serve((seen) => {
+    const early = legacyHandshake(seen, "s");
+    if (early !== undefined) return early;
+    gets++;
+    return events(["retry: 0\ndata:"]);
+  });
+  const link = await openHttpLegacyLink(optionsOf(server.url));
+  const stop = await link.listen({ toolsListChanged: true }, () => {});
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(gets === 1, `${gets} streams opened`);
+  stop();
+  await link.close();
+  await server.stop();
+});
+
 Deno.test("a legacy HTTP link watches resources, reconnects its stream of notices, and stops both", async () => {
   const told: unknown[] = [];
   const gets: (string | null)[] = [];

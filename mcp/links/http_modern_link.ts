@@ -15,6 +15,7 @@ import {
   toolOf,
   traceHeaders,
 } from "./http_exchanges.ts";
+import { HANDSHAKE_TIMEOUT_MS } from "./link_options.ts";
 import { MODERN_VERSION } from "./modern_meta.ts";
 import { headerValue, parameterHeaderValues } from "./parameter_headers.ts";
 import type { PendingRequest } from "./pending_requests.ts";
@@ -24,11 +25,14 @@ import { ToolSchemas } from "./tool_schemas.ts";
 const HEADER_MISMATCH = -32020;
 
 /**
- * Asks the upstream what it is; throws `UpstreamFailure`, with the code `not_modern` when it answered as an upstream of
- * the legacy era does.
+ * Asks the upstream what it is, for at most `probeTimeoutMs` where that is less than a handshake has; throws
+ * `UpstreamFailure`, with the code `not_modern` when it answered as an upstream of the legacy era does.
  */
-export async function openHttpModernLink(options: HttpLinkOptions): Promise<UpstreamLink> {
-  return await openedOrClosed(new HttpModernLink(options), (link) => link.discover());
+export async function openHttpModernLink(
+  options: HttpLinkOptions,
+  probeTimeoutMs: number = HANDSHAKE_TIMEOUT_MS,
+): Promise<UpstreamLink> {
+  return await openedOrClosed(new HttpModernLink(options), (link) => link.discover(probeTimeoutMs));
 }
 
 class HttpModernLink extends ConversationLink<HttpLinkOptions> {
@@ -46,8 +50,10 @@ class HttpModernLink extends ConversationLink<HttpLinkOptions> {
     this.#schemas = new ToolSchemas((request) => this.conversation.request(request), options);
   }
 
-  async discover(): Promise<void> {
-    const info = modernInfo(await this.conversation.request(discoverRequest(this.options, this.closing)));
+  async discover(probeTimeoutMs: number): Promise<void> {
+    const { timeoutMs, ...asked } = discoverRequest(this.options, this.closing);
+    const request = { ...asked, timeoutMs: Math.min(timeoutMs, probeTimeoutMs) };
+    const info = modernInfo(await this.conversation.request(request));
     if (info === undefined) throw new UpstreamFailure("upstream_failed", "not_modern");
     this.opened(info);
   }

@@ -11,12 +11,14 @@ import type { ProtocolEra, UpstreamLink } from "../upstream_link.ts";
 export interface LinkKey {
   readonly upstream: string;
   readonly tenant: string;
-  /** Root block id of the principal that alone uses the link; absent for a link that a tenant's agents share. */
-  readonly principal?: string;
-  /** Tells links of one principal apart, for example by its session. */
+  /** Of the token whose holder alone uses the link, root first; absent for a link that a tenant's agents share. */
+  readonly blockIds?: readonly string[];
+  /** Tells links of one token apart, for example by its session. */
   readonly session?: string;
   /** What a legacy upstream is told in the handshake; other capabilities are another link. */
   readonly clientCapabilities?: JsonObject;
+  /** Whether a program stands behind it, which costs much more than a connection. */
+  readonly isProcess?: true;
 }
 
 export interface LinkPoolOptions {
@@ -28,6 +30,9 @@ export interface LinkPoolOptions {
   /** Most links of one tenant, and of one principal outside of its sessions, which are bounded in number. */
   readonly maxOfTenant?: number;
   readonly maxOfPrincipal?: number;
+  /** The same of programs, sessions counted, besides the one that a tenant's agents share. */
+  readonly maxProcessesOfTenant?: number;
+  readonly maxProcessesOfPrincipal?: number;
   /** A link that nobody uses for so long is closed, milliseconds. */
   readonly idleMs?: number;
   /** How long the era of an upstream is believed, milliseconds. */
@@ -46,6 +51,8 @@ const MAX_LINKS = 1_000;
 /** Some are always left for others. */
 const MAX_LINKS_PER_TENANT = 875;
 const MAX_LINKS_PER_PRINCIPAL = 128;
+const MAX_PROCESSES_PER_TENANT = 256;
+const MAX_PROCESSES_PER_PRINCIPAL = 32;
 const IDLE_MS = 5 * 60_000;
 const ERA_TTL_MS = 60 * 60_000;
 /** After a failure the next attempt waits, doubled with every failure in a row. */
@@ -144,10 +151,8 @@ export class LinkPool {
   #open(name: string, key: LinkKey): Entry {
     if (this.#isClosed) throw new UpstreamFailure("upstream_failed", "shutting_down");
     const now = this.#options.steadyMs();
-    const failure = this.#failures.get(name);
-    if (failure !== undefined && failure.untilMs > now) {
-      throw new UpstreamFailure("upstream_failed", "backing_off");
-    }
+    const failures = [placeOf(key), holderOf(key)].map((of) => this.#failures.get(of)?.untilMs ?? 0);
+    if (Math.max(...failures) > now) throw new UpstreamFailure("upstream_failed", "backing_off");
     this.#makeRoom(key);
     const opening = this.#options.open(key, this.#era(key, now));
     const entry: Entry = {
@@ -175,8 +180,9 @@ export class LinkPool {
   #lost(name: string, entry: Entry, code: string): void {
     if (this.#entries.get(name) === entry) this.#entries.delete(name);
     clearTimeout(entry.idleTimer);
-    if (this.#options.steadyMs() - entry.startedMs < STEADY_AFTER_MS) this.#countFailure(name);
-    else this.#failures.delete(name);
+    // What one principal does to a link of its own must not keep others away.
+    if (this.#options.steadyMs() - entry.startedMs < STEADY_AFTER_MS) this.#countFailure(holderOf(entry.key));
+    else this.#forgetFailures(entry.key);
     this.#options.onLost?.(entry.key, code);
   }
 
@@ -184,7 +190,11 @@ export class LinkPool {
     if (this.#entries.get(name) === entry) this.#entries.delete(name);
     // What failed may have become something else.
     this.#eras.delete(placeOf(entry.key));
-    this.#countFailure(name);
+    this.#countFailure(placeOf(entry.key));
+  }
+
+  #forgetFailures(key: LinkKey): void {
+    for (const name of [placeOf(key), holderOf(key)]) this.#failures.delete(name);
   }
 
   #countFailure(name: string): void {
@@ -208,20 +218,32 @@ export class LinkPool {
     entry.users--;
     entry.usedMs = this.#options.steadyMs();
     if (entry.users > 0 || this.#entries.get(name) !== entry) return;
-    if (entry.usedMs - entry.startedMs >= STEADY_AFTER_MS) this.#failures.delete(name);
+    if (entry.usedMs - entry.startedMs >= STEADY_AFTER_MS) this.#forgetFailures(entry.key);
     entry.idleTimer = setTimeout(() => void this.#drop(name, entry), this.#options.idleMs ?? IDLE_MS);
   }
 
-  #makeRoom({ tenant, principal, session }: LinkKey): void {
+  #makeRoom({ tenant, blockIds, session, isProcess }: LinkKey): void {
     const { maxLinks, maxOfTenant, maxOfPrincipal } = this.#options;
     const ofTenant = (key: LinkKey) => key.tenant === tenant;
-    if (principal !== undefined && session === undefined) {
-      const isOwn = (key: LinkKey) =>
-        ofTenant(key) && key.principal === principal && key.session === undefined;
-      this.#makeRoomAmong(isOwn, maxOfPrincipal ?? MAX_LINKS_PER_PRINCIPAL);
+    // Tokens that were made from one count as one: anybody can make them.
+    const isOwn = (key: LinkKey) => ofTenant(key) && key.blockIds?.[0] === blockIds?.[0];
+    if (blockIds !== undefined && session === undefined) {
+      const isFree = (key: LinkKey) => isOwn(key) && key.session === undefined;
+      this.#makeRoomAmong(isFree, maxOfPrincipal ?? MAX_LINKS_PER_PRINCIPAL);
     }
+    if (blockIds !== undefined && isProcess === true) this.#makeRoomForProcess(isOwn, ofTenant);
     this.#makeRoomAmong(ofTenant, maxOfTenant ?? MAX_LINKS_PER_TENANT);
     this.#makeRoomAmong(() => true, maxLinks ?? MAX_LINKS);
+  }
+
+  #makeRoomForProcess(isOwn: (key: LinkKey) => boolean, ofTenant: (key: LinkKey) => boolean): void {
+    const {
+      maxProcessesOfPrincipal = MAX_PROCESSES_PER_PRINCIPAL,
+      maxProcessesOfTenant = MAX_PROCESSES_PER_TENANT,
+    } = this.#options;
+    const isProcess = (key: LinkKey) => key.isProcess === true && key.blockIds !== undefined;
+    this.#makeRoomAmong((key) => isProcess(key) && isOwn(key), maxProcessesOfPrincipal);
+    this.#makeRoomAmong((key) => isProcess(key) && ofTenant(key), maxProcessesOfTenant);
   }
 
   #makeRoomAmong(concerns: (key: LinkKey) => boolean, most: number): void {
@@ -249,11 +271,11 @@ export class LinkPool {
   }
 }
 
-function nameOf({ upstream, tenant, principal, session, clientCapabilities = {} }: LinkKey): string {
+function nameOf({ upstream, tenant, blockIds, session, clientCapabilities = {} }: LinkKey): string {
   return JSON.stringify([
     upstream,
     tenant,
-    principal ?? null,
+    blockIds ?? null,
     session ?? null,
     canonicalJson(clientCapabilities),
   ]);
@@ -262,6 +284,11 @@ function nameOf({ upstream, tenant, principal, session, clientCapabilities = {} 
 /** Eras are those of an upstream with a tenant's credential, whoever asks. */
 function placeOf({ upstream, tenant }: LinkKey): string {
   return JSON.stringify([upstream, tenant]);
+}
+
+/** Whoever had links made from one token counts as one, whatever its sessions and capabilities. */
+function holderOf({ upstream, tenant, blockIds }: LinkKey): string {
+  return JSON.stringify([upstream, tenant, blockIds?.[0] ?? null]);
 }
 
 /** A link may have ended between its opening and now. */

@@ -30,7 +30,7 @@ Deno.test("LinkPool opens once however many wait, one link per tenant, principal
   const leases = await Promise.all(Array.from({ length: 20 }, () => pool.lease(KEY)));
   assert.equal(opened.length, 1);
   for (
-    const other of [{ tenant: "b" }, { principal: "p" }, { principal: "q" }, {
+    const other of [{ tenant: "b" }, { blockIds: ["p"] }, { blockIds: ["q"] }, {
       clientCapabilities: { roots: {} },
     }]
   ) {
@@ -116,10 +116,10 @@ Deno.test("LinkPool opens another link for one that was lost, at once when it wa
 
 Deno.test("LinkPool closes the links of a revoked principal, also one that is just being opened", async () => {
   const { pool, opened } = poolOf();
-  (await pool.lease({ ...KEY, principal: "p" })).release();
-  (await pool.lease({ ...KEY, principal: "q" })).release();
-  const opening = pool.lease({ ...KEY, principal: "p", session: "new" });
-  await pool.closeWhere(({ principal }) => principal === "p");
+  (await pool.lease({ ...KEY, blockIds: ["p"] })).release();
+  (await pool.lease({ ...KEY, blockIds: ["q"] })).release();
+  const opening = pool.lease({ ...KEY, blockIds: ["p"], session: "new" });
+  await pool.closeWhere(({ blockIds }) => blockIds?.[0] === "p");
   await opening;
   assert.deepEqual(opened.map((link) => link.isOpen()), [false, true, false]);
   await pool.close();
@@ -127,7 +127,11 @@ Deno.test("LinkPool closes the links of a revoked principal, also one that is ju
 
 Deno.test("LinkPool lets no principal and no tenant have all links", async () => {
   const { pool, opened } = poolOf({ maxOfPrincipal: 2, maxOfTenant: 3 });
-  const key = (principal: string, n: number) => ({ ...KEY, principal, clientCapabilities: { roots: { n } } });
+  const key = (principal: string, n: number) => ({
+    ...KEY,
+    blockIds: [principal],
+    clientCapabilities: { roots: { n } },
+  });
   const first = await pool.lease(key("p", 1));
   const held = [await pool.lease(key("p", 2))];
   await assert.rejects(pool.lease(key("p", 3)), { code: "too_many_links" });
@@ -152,5 +156,43 @@ Deno.test("LinkPool tells who holds a link when it is gone, and nobody who gave 
   await until(() => told.length > 0, "telling");
   assert.deepEqual(told, ["holder"]);
   holder.release();
+  await pool.close();
+});
+
+Deno.test("LinkPool gives no principal all programs, and leaves a broken upstream alone whoever asks", async () => {
+  const { pool } = poolOf({ maxProcessesOfPrincipal: 2, maxProcessesOfTenant: 3 });
+  const key = (root: string, session: string): LinkKey => ({
+    ...{ ...KEY, blockIds: [root, session], session, isProcess: true },
+  });
+  const held = [await pool.lease(key("p", "1")), await pool.lease(key("p", "2"))];
+  await assert.rejects(pool.lease(key("p", "3")), { code: "too_many_links" });
+  held.push(await pool.lease(key("q", "1")));
+  await assert.rejects(pool.lease(key("r", "1")), { code: "too_many_links" });
+  held.push(await pool.lease({ ...KEY, isProcess: true })); // the one that the tenant shares
+  for (const lease of held) lease.release();
+  await pool.close();
+
+  let starts = 0;
+  const broken = poolOf({
+    open: () => {
+      starts++;
+      return Promise.reject(new UpstreamFailure("upstream_failed", "process_exited"));
+    },
+  });
+  for (let n = 0; n < 20; n++) {
+    await assert.rejects(broken.pool.lease(key(`p${n}`, `${n}`)), { kind: "upstream_failed" });
+  }
+  assert.equal(starts, 1);
+  await broken.pool.close();
+});
+
+Deno.test("LinkPool lets a principal whose own link breaks again and again wait, and others not", async () => {
+  const { pool, opened } = poolOf();
+  const own = { ...KEY, blockIds: ["p"], session: "s" };
+  (await pool.lease(own)).release();
+  opened[0]?.breakOff("process_exited");
+  await until(() => pool.size === 0, "the loss");
+  await assert.rejects(pool.lease({ ...own, session: "t" }), { code: "backing_off" });
+  (await pool.lease({ ...KEY, blockIds: ["q"] })).release();
   await pool.close();
 });

@@ -36,7 +36,7 @@ Deno.test("openHttpLink() does not try another way when the credential is refuse
 });
 
 /** A server of 2024-11-05: answers come on the stream that the GET opened. */
-function serveOldSse(endpoint: string) {
+function serveOldSse(endpoint: string, refuse = () => new Response("", { status: 404 })) {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   const write = (text: string) => controller?.enqueue(new TextEncoder().encode(`${text}\n\n`));
   return serve(({ method, message }) => {
@@ -50,7 +50,7 @@ function serveOldSse(endpoint: string) {
       return new Response(body, { headers: { "content-type": "text/event-stream" } });
     }
     if (message.method === "server/discover" || controller === undefined) {
-      return new Response("", { status: 404 });
+      return refuse();
     }
     const result = message.method === "initialize"
       ? { protocolVersion: "2024-11-05", capabilities: {}, serverInfo: { name: "old", version: "0" } }
@@ -68,6 +68,25 @@ Deno.test("openHttpLink() ends with HTTP+SSE when a server has nothing else", as
   assert.equal(link.info.protocolVersion, "2024-11-05");
   const answer = await link.request(requestOf("tools/list", { params: { cursor: "c" } }));
   assert.deepEqual(answer.kind === "result" && answer.result, { echoed: { cursor: "c" } });
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("openHttpLink() ends with HTTP+SSE, too, when the server refuses in JSON", async () => {
+  const refusal = { id: null, error: { code: -32000, message: "Method not allowed" } };
+  const server = serveOldSse("/messages?session=1", () => json(refusal, { status: 405 }));
+  const link = await openHttpLink(optionsOf(server.url));
+  assert.equal(link.info.protocolVersion, "2024-11-05");
+  await link.close();
+  await server.stop();
+});
+
+Deno.test("openHttpLink() takes silence about the modern era for a server of the legacy one", async () => {
+  const silence = Promise.withResolvers<Response>();
+  const server = serve((seen) => legacyHandshake(seen, "s") ?? silence.promise);
+  const link = await openHttpLink(optionsOf(server.url, { handshakeTimeoutMs: 100 }));
+  assert.equal(link.info.era, "legacy");
+  silence.resolve(new Response());
   await link.close();
   await server.stop();
 });

@@ -30,7 +30,8 @@ export interface ParkedCallsOptions {
 /** Who may go on with a call: the same principal, with the same method of the same upstream. */
 export interface CallOwner {
   readonly tenant: string;
-  readonly rootBlockId: string;
+  /** Of the token that made the call, root first; one that was made from the same root may go on. */
+  readonly blockIds: readonly string[];
   readonly upstream: string;
   readonly method: string;
 }
@@ -195,8 +196,8 @@ export class ParkedCalls {
   }
 }
 
-function keyOfOwner({ tenant, rootBlockId, upstream, method }: CallOwner): string {
-  return JSON.stringify([upstream, tenant, rootBlockId, method]);
+function keyOfOwner({ tenant, blockIds, upstream, method }: CallOwner): string {
+  return JSON.stringify([upstream, tenant, blockIds[0], method]);
 }
 
 function startCall(lease: LinkLease, request: ModernClientRequest): Call {

@@ -25,7 +25,7 @@ function setup(
 }
 
 function ownerOf(rootBlockId: string, tenant = "acme"): CallOwner {
-  return { tenant, rootBlockId, upstream: "fs", method: "tools/call" };
+  return { tenant, blockIds: [rootBlockId], upstream: "fs", method: "tools/call" };
 }
 
 function call(changes: Partial<ModernClientRequest> = {}): ModernClientRequest {
@@ -106,7 +106,7 @@ Deno.test("ParkedCalls gives up calls that nobody goes on with, and those of a r
   await until(() => aborted.length === 1, "the expiry");
   await until(() => released() === 1, "the release");
   parkedOf(await parked.request(lease(), call()));
-  parked.endWhere(({ rootBlockId }) => rootBlockId === "alice");
+  parked.endWhere(({ blockIds }) => blockIds[0] === "alice");
   await until(() => aborted.length === 2, "the end");
   assert.equal(parked.size, 0);
 });

@@ -129,9 +129,17 @@ export class PendingRequests {
     return typeof id === "number" ? this.#pending.get(id) : undefined;
   }
 
-  /** The newest request that fits. */
-  newest(fits: (pending: PendingRequest) => boolean): PendingRequest | undefined {
-    return [...this.#pending.values()].findLast(fits);
+  /**
+   * The request that something must be meant for which names none: the only one that fits, or the newest when one and the
+   * same listener has made all that do.
+   */
+  addressee(fits: (request: LinkRequest) => boolean): PendingRequest | undefined {
+    const fitting = [...this.#pending.values()].filter(({ request }) => fits(request));
+    const newest = fitting.at(-1);
+    const listener = newest?.request.listensAs;
+    const isCertain = fitting.length === 1 ||
+      (listener !== undefined && fitting.every(({ request }) => request.listensAs === listener));
+    return isCertain ? newest : undefined;
   }
 
   /** Ends all: the connection is gone. */

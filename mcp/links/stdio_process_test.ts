@@ -84,6 +84,9 @@ Deno.test("StdioProcess dies with the gateway, also when that is killed", async 
   const pid = Number(new TextDecoder().decode((await reader.read()).value));
   await reader.cancel();
   assert.ok(await isAlive(pid));
+  // What is killed in the very moment of starting a program has not yet asked the kernel for its end.
+  const isProgram = () => Deno.readTextFile(`/proc/${pid}/cmdline`).then((line) => line.startsWith("sleep"));
+  for (let tries = 0; tries < 500 && !await isProgram(); tries++) await new Promise((r) => setTimeout(r, 10));
   gateway.kill("SIGKILL");
   await gateway.status;
   for (let tries = 0; tries < 200 && await isAlive(pid); tries++) await new Promise((r) => setTimeout(r, 10));

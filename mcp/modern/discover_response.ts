@@ -1,10 +1,12 @@
 /** What the gateway itself answers to `server/discover`. */
 import type { JsonObject } from "../../core/json.ts";
+import { answerJson } from "../answer_body.ts";
 import type { FrontParts } from "../arrival.ts";
 import { GOVERNED_CAPABILITIES } from "../handshake.ts";
 import { SERVER_INFO_META } from "../links/modern_meta.ts";
 import type { Admitted } from "../port.ts";
-import { jsonText, type MessageId } from "../refusals.ts";
+import type { MessageId } from "../refusals.ts";
+import type { UnreadRoom } from "../unread_answers.ts";
 import type { Discovered } from "./discoveries.ts";
 
 /** How long what a server says about itself may be kept. */
@@ -14,7 +16,11 @@ const DISCOVER_TTL_MS = 30_000;
 export function discoverResponse(
   parts: FrontParts,
   id: MessageId,
-  { admitted, discovery }: { readonly admitted: Admitted; readonly discovery: Discovered },
+  { admitted, discovery, room }: {
+    readonly admitted: Admitted;
+    readonly discovery: Discovered;
+    readonly room: UnreadRoom;
+  },
 ): Response {
   const { versions, capabilities, serverInfo, instructions } = discovery;
   const governed = GOVERNED_CAPABILITIES.filter((name) => capabilities[name] !== undefined);
@@ -27,5 +33,5 @@ export function discoverResponse(
     ...{ ttlMs: Math.min(DISCOVER_TTL_MS, leftMs), cacheScope: "private" },
     ...(serverInfo === undefined ? {} : { _meta: { [SERVER_INFO_META]: serverInfo } }),
   };
-  return jsonText(JSON.stringify({ jsonrpc: "2.0", id, result }));
+  return answerJson(JSON.stringify({ jsonrpc: "2.0", id, result }), room);
 }

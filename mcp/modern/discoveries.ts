@@ -1,6 +1,7 @@
 /** What upstreams say about themselves in `server/discover`, and whether they speak the modern era at all. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.ts";
 import { collectAnswer } from "../answer.ts";
+import type { ForwardEnding } from "../port.ts";
 import {
   type ExchangeClock,
   exchangeWith,
@@ -31,10 +32,18 @@ export interface Discoveries {
   known(upstream: string): Discovery | undefined;
   /** Asks when nothing is known; throws `UpstreamFailure` when nobody answers. */
   read(upstream: ResolvedUpstream): Promise<Discovery>;
+  /** Asks again in the background when what is known is old. */
+  refresh(upstream: ResolvedUpstream): void;
+  /** The same, and sooner when a request ended as at a server that speaks another era than before. */
+  heard(upstream: ResolvedUpstream, ending: ForwardEnding): void;
 }
 
 /** How long an answer is believed; then it is asked again while the old one still serves. */
 const TTL_MS = 30_000;
+/** How long after it was asked an upstream that seems to have changed is not asked again. */
+const DOUBTED_TTL_MS = 5_000;
+/** What a server answers to requests of an era that it does not speak. */
+const FOREIGN_STATUSES: readonly number[] = [400, 404, 405, 406, 415, 422, 501];
 /** Who does not answer the question in this time is taken for a server that does not know it. */
 const PROBE_TIMEOUT_MS = 5_000;
 const LINK_TIMEOUT_MS = 30_000;
@@ -43,30 +52,41 @@ const MAX_INSTRUCTIONS_LENGTH = 64 * 1024;
 
 interface Entry {
   readonly discovery: Discovery;
-  readonly readAtMs: number;
+  /** Also of a question that nobody answered: those who come meanwhile do not ask again. */
+  askedAtMs: number;
 }
 
 /** Makes the memory of discoveries; `steadyMs` is a clock that never steps. */
 export function createDiscoveries(clock: ExchangeClock, steadyMs: () => number): Discoveries {
   const entries = new Map<string, Entry>();
   const reading = new Map<string, Promise<Discovery>>();
-  const refresh = (upstream: ResolvedUpstream): Promise<Discovery> => {
+  const ask = (upstream: ResolvedUpstream): Promise<Discovery> => {
     const known = reading.get(upstream.name);
     if (known !== undefined) return known;
     const asked = discover(upstream, clock).then((discovery) => {
-      entries.set(upstream.name, { discovery, readAtMs: steadyMs() });
+      entries.set(upstream.name, { discovery, askedAtMs: steadyMs() });
       return discovery;
     }).finally(() => reading.delete(upstream.name));
     reading.set(upstream.name, asked);
     return asked;
   };
+  const askAfter = (upstream: ResolvedUpstream, ttlMs: number) => {
+    const entry = entries.get(upstream.name);
+    if (entry === undefined || steadyMs() - entry.askedAtMs <= ttlMs) return;
+    entry.askedAtMs = steadyMs();
+    ask(upstream).catch(() => {});
+  };
   return {
     known: (upstream) => entries.get(upstream)?.discovery,
     async read(upstream) {
       const entry = entries.get(upstream.name);
-      if (entry === undefined) return await refresh(upstream);
-      if (steadyMs() - entry.readAtMs > TTL_MS) refresh(upstream).catch(() => {});
+      if (entry === undefined) return await ask(upstream);
+      askAfter(upstream, TTL_MS);
       return entry.discovery;
+    },
+    refresh: (upstream) => askAfter(upstream, TTL_MS),
+    heard(upstream, { upstreamStatus = 0 }) {
+      if (FOREIGN_STATUSES.includes(upstreamStatus)) askAfter(upstream, DOUBTED_TTL_MS);
     },
   };
 }

@@ -10,7 +10,11 @@ export function sendModernList(
   parts: FrontParts,
   arrival: Arrival,
   request: ModernRequest,
-  { admitted, upstream }: { readonly admitted: Admission; readonly upstream: ResolvedUpstream },
+  { admitted, upstream, signal = arrival.request.signal }: {
+    readonly admitted: Admission;
+    readonly upstream: ResolvedUpstream;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<Exchange> {
   return exchangeWith(upstream, {
     method: "POST",
@@ -18,7 +22,7 @@ export function sendModernList(
     agentHeaders: arrival.request.headers,
     protocolVersion: request.version,
     mcpHeaders: headersForUpstream(request.message, arrival.request.headers),
-    signal: arrival.request.signal,
+    signal,
     caller: admitted,
   }, parts);
 }

@@ -46,11 +46,9 @@ export async function answerListen(
   const opened = Promise.withResolvers<ForwardEnding>();
   const leave = arrival.visit.openStream();
   try {
-    const resources = await allowedResources(parts, arrival, request, {
-      uris: wanted.uris,
-      opened,
-      resourceOf,
-    });
+    const resources = wanted.uris.length === 0
+      ? {}
+      : await allowedResources(parts, arrival, request, { uris: wanted.uris, opened, resourceOf });
     const notifications = { ...wanted.changes, ...resources };
     const exchange = await openStream(parts, arrival, request, { admitted, upstream, notifications });
     if (exchange instanceof Response) {
@@ -62,12 +60,13 @@ export async function answerListen(
     exchange.extendDeadline(Math.min(MAX_STREAM_MS, Math.max(0, admitted.expiresAt * 1000 - parts.nowMs())));
     return relayStream(exchange, {
       maxEventLength: upstream.max_response_bytes,
-      ...{ openStreams: parts.openStreams, onEnd: leave },
+      ...{ openStreams: parts.openStreams, room: arrival.visit, onEnd: leave },
       edit: (answer) => answer.text,
       onNotification: notificationListener(parts, arrival),
       hides: hidesUpdates(admitted, upstream.name, resourceOf),
       control: {
         upstream: upstream.name,
+        rechecksBefore: arrival.rechecksBefore,
         lists: (tools) => admitted.lists(tools),
         mayStay: () => isStillAdmitted(parts, arrival, "subscriptions/listen"),
       },
@@ -130,6 +129,8 @@ async function allowedResources(
   },
 ): Promise<JsonObject> {
   const allowed: string[] = [];
+  // Decisions like all others, so they need a place like all others.
+  await arrival.visit.decide();
   for (const uri of uris) {
     const { origin } = arrival;
     const of = resourceOf === undefined ? { upstream: origin.upstream, name: uri } : resourceOf(uri);
@@ -143,6 +144,7 @@ async function allowedResources(
     const answer = await parts.gateway.handle(call, arrival.credential, route);
     if (answer.kind === "forwarded") allowed.push(uri);
   }
+  arrival.visit.decided();
   return allowed.length === 0 ? {} : { resourceSubscriptions: allowed };
 }
 
@@ -164,7 +166,7 @@ async function openStream(
     caller: admitted,
   }, parts);
   if (exchange.status === 200 && exchange.contentType === "text/event-stream") return exchange;
-  const passed = await relayErrorStatus(exchange, message.id);
+  const passed = await relayErrorStatus(exchange, { id: message.id, room: arrival.visit });
   if (passed !== undefined) return passed.response;
   throw exchange.fail("upstream_failed", exchange.status < 300 ? "not_mcp" : `http_${exchange.status}`);
 }

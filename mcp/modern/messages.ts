@@ -1,6 +1,13 @@
 /** Every message of the modern era: checked, admitted, and led to where it is answered. */
 import type { Answer } from "../answer.ts";
-import { admit, type Arrival, type FrontParts, upstreamRefusalText, withUpstream } from "../arrival.ts";
+import {
+  admit,
+  type Arrival,
+  type FrontParts,
+  readUpstream,
+  upstreamRefusalText,
+  withUpstream,
+} from "../arrival.ts";
 import { LIST_METHODS, listFilter } from "../lists.ts";
 import type { Message } from "../message.ts";
 import { isGoverned } from "../named_call.ts";
@@ -13,7 +20,7 @@ import { type Discovered, discoveredUpstream, type Discovery } from "./discoveri
 import { discoverResponse } from "./discover_response.ts";
 import { answerListen, type Listening } from "./listen.ts";
 import { sendModernList } from "./list_request.ts";
-import { answerModernCall } from "./modern_calls.ts";
+import { answerModernCall, readModernCall } from "./modern_calls.ts";
 import { checkModernRequest, type ModernRequest } from "./request_headers.ts";
 import { rereadAnswer, withPrivateCache, withResultType } from "./result_edits.ts";
 
@@ -37,19 +44,26 @@ export async function answerModern(
   const request = checkModernRequest(message, arrival.request.headers);
   if (request instanceof Response) return request;
   const isCall = isModernCall(message.method);
+  // Read before anything is known of the upstream: what is wrong with it must not tell whether there is one.
+  const isSpoken = MODERN_VERSIONS.includes(request.version);
+  const call = isCall && isSpoken ? await readModernCall(parts, arrival, request) : undefined;
   // Known to be spoken: everything else about the call is decided in one go.
   const known = parts.discoveries.known(arrival.origin.upstream);
-  if (isCall && speaks(known, request)) return await answerModernCall(parts, arrival, request, known);
+  if (call !== undefined && speaks(known, request)) {
+    return await answerModernCall(parts, arrival, call, known);
+  }
   const isKnown = isCall || METHODS.has(message.method);
   const admission = await admit(parts, arrival, isKnown && !isCall ? message.method : "ping", message.id);
   if (admission instanceof Response) return admission;
   const { upstream, admitted } = admission;
   try {
-    const discovery = await parts.discoveries.read(upstream);
-    if (!speaks(discovery, request)) return refuseVersion(request, discovery);
-    if (isCall) return await answerModernCall(parts, arrival, request, discovery);
-    const over = { admitted, upstream: discoveredUpstream(upstream, discovery), discovery };
+    const read = () => parts.discoveries.read(upstream);
     const of = { id: message.id, tenant: admitted.tenant };
+    const discovery = known === undefined ? await readUpstream(parts, arrival, of, read) : await read();
+    if (discovery instanceof Response) return discovery;
+    if (!speaks(discovery, request)) return refuseVersion(request, discovery);
+    if (call !== undefined) return await answerModernCall(parts, arrival, call, discovery);
+    const over = { admitted, upstream: discoveredUpstream(upstream, discovery), discovery };
     return await withUpstream(
       parts,
       arrival,
@@ -73,7 +87,9 @@ async function answerPlain(
   of: Listening & { readonly discovery: Discovered },
 ): Promise<Response> {
   const { message } = request;
-  if (message.method === "server/discover") return discoverResponse(parts, message.id, of);
+  if (message.method === "server/discover") {
+    return discoverResponse(parts, message.id, { ...of, room: arrival.visit });
+  }
   if (message.method === "subscriptions/listen") return await answerListen(parts, arrival, request, of);
   if (LIST_METHODS.has(message.method)) return await passList(parts, arrival, request, of);
   return rpcError(404, RPC.methodNotFound, "The method is not supported", message.id);
@@ -92,9 +108,13 @@ async function passList(
     const whole = rereadAnswer(filtered, withResultType(filtered));
     return withPrivateCache(whole, admitted.expiresAt * 1000 - parts.nowMs());
   };
-  const sending = sendModernList(parts, arrival, request, { admitted, upstream });
+  const send = (signal: AbortSignal) =>
+    sendModernList(parts, arrival, request, { admitted, upstream, signal });
   const options = { upstream, edit, hasUpstreamSession: false, endsWithClient: true };
-  return (await relayRequest(parts, arrival, message, options, sending)).response;
+  const { response, ending } = await relayRequest(parts, arrival, message, options, send);
+  const asked = arrival.upstream;
+  if (asked !== undefined) void ending.then((how) => parts.discoveries.heard(asked, how));
+  return response;
 }
 
 /**

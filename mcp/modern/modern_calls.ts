@@ -17,20 +17,36 @@ import { findParameterMismatch, headersForUpstream, type ModernRequest } from ".
 import { isOwnState, type RequestState, usedOnce } from "./request_state.ts";
 import { rereadAnswer, withPrivateCache, withResultMember, withResultType } from "./result_edits.ts";
 
-/** Answers a governed request; throws `MessageError` for malformed params. */
-export async function answerModernCall(
+/** A governed request, read. */
+export interface ModernCall {
+  readonly request: ModernRequest;
+  readonly call: ToolCall;
+  readonly state: GivenState;
+}
+
+/** Reads a governed request, whatever its upstream; throws `MessageError` for malformed params. */
+export async function readModernCall(
   parts: FrontParts,
   arrival: Arrival,
   request: ModernRequest,
-  discovery: Discovered,
-): Promise<Response> {
+): Promise<ModernCall> {
   const { message } = request;
   const { requestState } = message.params ?? {};
   const call = toolCallOf(arrival.origin, message, parseCallParams(message));
   const state = requestState === undefined ? "none" : await parts.requestStates.open(requestState, call);
-  return await answerCall(parts, arrival, message, {
-    call,
-    path: modernPath(parts, arrival, request, { call, state, discovery }),
+  return { request, call, state };
+}
+
+/** Answers a governed request. */
+export async function answerModernCall(
+  parts: FrontParts,
+  arrival: Arrival,
+  given: ModernCall,
+  discovery: Discovered,
+): Promise<Response> {
+  return await answerCall(parts, arrival, given.request.message, {
+    call: given.call,
+    path: modernPath(parts, arrival, given, discovery),
   });
 }
 
@@ -40,15 +56,13 @@ type GivenState = RequestState | undefined | "none";
 function modernPath(
   parts: FrontParts,
   arrival: Arrival,
-  request: ModernRequest,
-  { call, state, discovery }: {
-    readonly call: ToolCall;
-    readonly state: GivenState;
-    readonly discovery: Discovered;
-  },
+  { request, call, state }: ModernCall,
+  discovery: Discovered,
 ): CallPath {
   const { message } = request;
-  const { headers, signal } = arrival.request;
+  const { headers } = arrival.request;
+  // The links of the aggregate endpoint speak both eras.
+  const discovered = arrival.aggregate === undefined ? arrival.upstream : undefined;
   let admission: Admission | undefined;
   let definition: ToolDefinition | undefined;
   const objection = (known: ToolDefinition | undefined) => {
@@ -75,8 +89,9 @@ function modernPath(
     objection,
     ...(typeof state === "object" ? { conditions: [usedOnce(state)] } : {}),
     refused: refusalOfEra,
-    send: (upstream) =>
-      exchangeWith(discoveredUpstream(upstream, discovery), {
+    send: (upstream, signal) => {
+      if (discovered !== undefined) parts.discoveries.refresh(discovered);
+      return exchangeWith(discoveredUpstream(upstream, discovery), {
         method: "POST",
         body: bodyForUpstream(
           request,
@@ -88,8 +103,11 @@ function modernPath(
         mcpHeaders: headersForUpstream(message, headers, definition?.inputSchema),
         signal,
         caller: admission,
-      }, parts),
+      }, parts);
+    },
+    ended: (ending) => discovered && parts.discoveries.heard(discovered, ending),
     relay: { hasUpstreamSession: false, endsWithClient: true },
+    mayBeQuestion: true,
     edit: (answer) => editedResult(parts, arrival, answer, { request, call, admission }),
   };
 }

@@ -106,7 +106,7 @@ export class AskedExchange {
     return {
       ...{ kind: "request", from: replicaId, upstream, method, headers: [...headers] },
       ...(body === undefined ? {} : { body: bytesText(body) }),
-      ...{ tenant: caller?.tenant ?? "", rootBlockId: caller?.rootBlockId ?? "", sentAtMs: nowMs() },
+      ...{ tenant: caller?.tenant ?? "", blockIds: caller?.blockIds ?? [], sentAtMs: nowMs() },
     };
   }
 

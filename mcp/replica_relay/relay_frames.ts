@@ -37,7 +37,7 @@ export interface RequestFrame {
   /** Base64. */
   readonly body?: string;
   readonly tenant: string;
-  readonly rootBlockId: string;
+  readonly blockIds: readonly string[];
   /** Epoch milliseconds: an old request is not served, so that none can be served twice. */
   readonly sentAtMs: number;
 }

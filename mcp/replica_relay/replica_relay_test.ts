@@ -67,7 +67,7 @@ async function twoReplicas(serve: (upstream: string, request: LinkedRequest) => 
 function post(changes: Partial<LinkedRequest> = {}): LinkedRequest {
   return {
     ...{ method: "POST", headers: new Headers({ "mcp-session-id": "s" }), body: new Uint8Array([1, 2, 255]) },
-    ...{ signal: new AbortController().signal, caller: { tenant: "acme", rootBlockId: "b" }, ...changes },
+    ...{ signal: new AbortController().signal, caller: { tenant: "acme", blockIds: ["b"] }, ...changes },
   };
 }
 
@@ -125,7 +125,7 @@ Deno.test("the next round of a call is decided where the client's credential is"
     asked.push(answers);
     return Promise.resolve(asked.length === 1 ? undefined : { code: -31012, message: "no" });
   };
-  const caller = { tenant: "acme", rootBlockId: "b", decideAgain };
+  const caller = { tenant: "acme", blockIds: ["b"], decideAgain };
   assert.deepEqual(await (await one.send("two", "fs", post({ caller }))).json(), { went: "on" });
   assert.equal((await (await one.send("two", "fs", post({ caller }))).json()).code, -31012);
   assert.deepEqual(asked, [{ name: "Ada" }, { name: "Ada" }]);
@@ -176,7 +176,7 @@ Deno.test("a request that is put into the table once more is not served once mor
   await (await one.send("two", "fs", post())).text();
   for (const { exchange, sealed } of requests) await send("acme", "two", exchange, sealed);
   const old: NumberedFrame = {
-    ...{ from: "one", upstream: "fs", headers: [], tenant: "acme", rootBlockId: "b" },
+    ...{ from: "one", upstream: "fs", headers: [], tenant: "acme", blockIds: ["b"] },
     ...{ kind: "request", method: "POST", number: 0, sentAtMs: Date.now() - 61_000 },
   };
   await send("acme", "two", "old", await seal.seal(old, "two", "old"));

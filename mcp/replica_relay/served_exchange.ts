@@ -70,12 +70,12 @@ export class ServedExchange {
 
   async #answer(): Promise<void> {
     const { frame, serve } = this.#options;
-    const { tenant, rootBlockId, body } = frame;
+    const { tenant, blockIds, body } = frame;
     const response = await serve(frame.upstream, {
       method: frame.method,
       headers: new Headers(frame.headers.map(([name, value]) => [name, value])),
       signal: this.#stop.signal,
-      caller: { tenant, rootBlockId, decideAgain: (answers) => this.#decideAgain(answers) },
+      caller: { tenant, blockIds, decideAgain: (answers) => this.#decideAgain(answers) },
       ...(body === undefined ? {} : { body: textBytes(body) }),
     });
     const reader = response.body?.getReader();

@@ -5,7 +5,7 @@ import { ServedExchange } from "./served_exchange.ts";
 
 const frame: RequestFrame = {
   ...{ kind: "request", from: "one", upstream: "fs", method: "POST", headers: [], sentAtMs: 0 },
-  ...{ tenant: "acme", rootBlockId: "b" },
+  ...{ tenant: "acme", blockIds: ["b"] },
 };
 const cancel: NumberedFrame = { kind: "cancel", number: 1 };
 

@@ -1,7 +1,11 @@
 /** Checkpoints of a running gateway in a bucket of moto (S3 with object lock) and before PyPI `standardwebhooks`. */
 import assert from "node:assert/strict";
 import { openCheckpoint } from "../../audit/checkpoint.ts";
+import { SIGNAL, smallLog } from "../../audit/places/places_fixture.ts";
+import { s3Place } from "../../audit/places/s3_place.ts";
 import { parseVerifierKey } from "../../audit/signed_note.ts";
+import type { TreeStore } from "../../audit/tiles.ts";
+import { checkpointPlaces } from "../../core/checkpoint_places.ts";
 import { freePort, type GatewayProcess } from "../gateway_process.ts";
 import { createDatabaseTests } from "../integration/databases.ts";
 import { eventually, start } from "../integration/gateways.ts";
@@ -41,25 +45,36 @@ async function opened(gateway: GatewayProcess, note: string) {
   return openCheckpoint(note, { origin, keys: keys.map(parseVerifierKey) }).checkpoint;
 }
 
+/** Key id and secret of each user. */
+interface S3Keys {
+  readonly owner: readonly [string, string];
+  readonly gateway: readonly [string, string];
+}
+
+async function startMoto() {
+  const python = await installPythonFolder("places", FOLDER);
+  const port = freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  // moto checks signatures and policies after so many requests.
+  const { stop } = await startListener({
+    ...{ command: python.replace(/python$/, "moto_server"), args: ["-H", "127.0.0.1", "-p", String(port)] },
+    env: { INITIAL_NO_AUTH_ACTION_COUNT: "6" },
+  }, port);
+  const s3 = async (...args: readonly string[]) => {
+    const options = { timeoutMs: 30_000, hint: PYTHON_HINT };
+    const ran = await runProgram(python, [`${FOLDER}/s3_client.py`, endpoint, ...args], options);
+    assert.equal(ran.code, 0, ran.stderr);
+    return JSON.parse(ran.stdout);
+  };
+  return { endpoint, s3, stop };
+}
+
 testPlaces(
   "checkpoints in S3 are locked: nobody deletes or replaces one",
   async (fixture) => {
-    const python = await installPythonFolder("places", FOLDER);
-    const port = freePort();
-    const endpoint = `http://127.0.0.1:${port}`;
-    // moto checks signatures and policies after so many requests.
-    const moto = await startListener({
-      ...{ command: python.replace(/python$/, "moto_server"), args: ["-H", "127.0.0.1", "-p", String(port)] },
-      env: { INITIAL_NO_AUTH_ACTION_COUNT: "3" },
-    }, port);
-    const s3 = async (...args: readonly string[]) => {
-      const options = { timeoutMs: 30_000, hint: PYTHON_HINT };
-      const ran = await runProgram(python, [`${FOLDER}/s3_client.py`, endpoint, ...args], options);
-      assert.equal(ran.code, 0, ran.stderr);
-      return JSON.parse(ran.stdout);
-    };
+    const { endpoint, s3, stop } = await startMoto();
     try {
-      const key: [string, string] = await s3("set_up", "audit");
+      const { owner, gateway: key }: S3Keys = await s3("set_up", "audit");
       const place = {
         ...{ type: "s3", endpoint, bucket: "audit", interval_seconds: 1, retention_days: 30 },
         ...{ access_key_id: { env: "S3_KEY" }, secret_access_key: { env: "S3_SECRET" } },
@@ -75,7 +90,7 @@ testPlaces(
       });
       await untilPushed(gateway, "vault");
       await untilPushed(gateway, "again"); // finds what the other wrote
-      const objects = await s3("objects", "audit", ...key);
+      const objects = await s3("objects", "audit", ...owner);
       const found = objects.filter((one: { key: string }) => one.key.startsWith("a/default/"));
       const [last] = found.toReversed();
       assert.equal(last.mode, "COMPLIANCE");
@@ -87,17 +102,56 @@ testPlaces(
         found.length,
         "one version each",
       );
-      assert.deepEqual(await s3("attack", "audit", ...key, last.key, last.version), {
+      assert.deepEqual(await s3("attack", "audit", ...owner, last.key, last.version), {
         ...{ delete: "AccessDenied", delete_bypassing: "AccessDenied", overwrite: "PreconditionFailed" },
       });
       const [, , wrong] = (await get(gateway, "/audit/places")).places;
       assert.match(wrong.last_error, /^It answered 403 \(SignatureDoesNotMatch\)$/);
       assert.equal(gateway.stderr.includes(key[1]), false, "the secret stands nowhere");
     } finally {
-      await moto.stop();
+      await stop();
     }
   },
 );
+
+Deno.test({
+  name:
+    "a delete marker hides a locked checkpoint from listings, and not from a gateway whose database was restored",
+  ignore: !usesPython,
+  async fn() {
+    const { endpoint, s3, stop } = await startMoto();
+    try {
+      const { owner, gateway: [accessKeyId, secretAccessKey] }: S3Keys = await s3("set_up", "audit");
+      const log = smallLog();
+      const restored = smallLog("restored", log.key);
+      const config = checkpointPlaces.parse([{
+        ...{ type: "s3", name: "vault", endpoint, bucket: "audit", prefix: "a/" },
+        ...{ access_key_id: { env: "A" }, secret_access_key: { env: "B" } },
+      }])[0];
+      assert.ok(config?.type === "s3");
+      const placeOf = (tree: TreeStore) =>
+        s3Place(config, {
+          ...{ secrets: { accessKeyId, secretAccessKey }, tree, verifiersOf: log.verifiersOf },
+          nowMs: () => Date.now(),
+        });
+      for (const [size, held] of [[100, 0], [200, 100]] as const) {
+        assert.equal((await placeOf(log.tree).push(log.checkpoint(size), held, SIGNAL)).kind, "taken");
+      }
+      assert.deepEqual(await s3("hide", "audit", ...owner), [], "nothing is to be seen");
+      assert.deepEqual(await placeOf(log.tree).push(log.checkpoint(150), 100, SIGNAL), {
+        ...{ kind: "conflict", code: "rolled_back", size: 200 },
+      });
+      for (const size of [200, 220]) {
+        assert.deepEqual(await placeOf(restored.tree).push(restored.checkpoint(size), 100, SIGNAL), {
+          ...{ kind: "conflict", code: "forked", size: 200 },
+        });
+      }
+      assert.equal((await placeOf(log.tree).push(log.checkpoint(220), 100, SIGNAL)).kind, "taken");
+    } finally {
+      await stop();
+    }
+  },
+});
 
 testPlaces(
   "webhooks with checkpoints verify with the reference library, and forged ones do not",

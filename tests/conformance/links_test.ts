@@ -269,7 +269,7 @@ Deno.test("questions of a legacy server reach modern clients: the call is parked
   const lease = () => ({ link, release: () => {} });
   const request = (params: JsonObject) => ({
     ...requestOf("tools/call", { params, client, timeoutMs: 20_000 }),
-    owner: { tenant: "acme", rootBlockId: "a", upstream: "everything", method: "tools/call" },
+    owner: { tenant: "acme", blockIds: ["a"], upstream: "everything", method: "tools/call" },
   });
   for (
     const [name, args, response, expected] of [

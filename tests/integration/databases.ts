@@ -2,6 +2,7 @@
 import { type Database, openDatabase } from "../../store/database.ts";
 import { migrate } from "../../store/migration_runner.ts";
 import { type ClusterDatabase, type PostgresCluster, startPostgresCluster } from "./postgres_cluster.ts";
+import { askedPostgres, HAS_POSTGRES_VERSIONS, type PostgresVersion } from "./postgres_programs.ts";
 
 /** One fresh database for one test. */
 export interface DatabaseFixture {
@@ -34,14 +35,14 @@ export interface DatabaseTests {
 }
 
 /**
- * Prepares one test file. PostgreSQL is started once per file; when it is missing the tests fail, unless the environment
- * says INTENTGATE_TEST_POSTGRES=off.
+ * Prepares one test file. PostgreSQL is started once per file, of a version where one is named; when it is missing the
+ * tests fail, unless the environment says INTENTGATE_TEST_POSTGRES=off.
  */
-export function createDatabaseTests(): DatabaseTests {
-  const usesPostgres = Deno.env.get("INTENTGATE_TEST_POSTGRES") !== "off";
+export function createDatabaseTests(version?: PostgresVersion): DatabaseTests {
+  const usesPostgres = askedPostgres() !== "off" && (version === undefined || HAS_POSTGRES_VERSIONS);
   let cluster: PostgresCluster | undefined;
   if (usesPostgres) {
-    Deno.test.beforeAll(async () => void (cluster = await startPostgresCluster()));
+    Deno.test.beforeAll(async () => void (cluster = await startPostgresCluster(version)));
     Deno.test.afterAll(() => cluster?.close());
   }
   const running = (): PostgresCluster => {

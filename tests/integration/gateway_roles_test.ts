@@ -5,7 +5,7 @@ import { MIGRATIONS } from "../../migrations/migrations.ts";
 import { intentgate } from "../command_line.ts";
 import { GatewayExited, type GatewayOptions, startGateway } from "../gateway_process.ts";
 import { createDatabaseTests, type DatabaseFixture } from "./databases.ts";
-import { eventually, start } from "./gateways.ts";
+import { eventually, start, urlsOf } from "./gateways.ts";
 
 const { test, testPostgres } = createDatabaseTests();
 
@@ -113,6 +113,23 @@ testPostgres("URLs that do not separate are refused", async (fixture) => {
   const mighty = await refusal({ databaseUrl: fixture.superuserUrl ?? "", migrationUrl });
   assert.match(mighty, /Cannot use the role \\?"postgres\\?" of DATABASE_URL.*superuser/);
 });
+
+testPostgres(
+  "a schema as PostgreSQL 14 makes it is refused until the documented statements ran",
+  async (fixture) => {
+    await withSuperuser(fixture, async (sql) => {
+      await sql.unsafe("ALTER SCHEMA public OWNER TO postgres; GRANT CREATE ON SCHEMA public TO PUBLIC");
+      assert.match(await refusal(urlsOf(fixture)), /may create objects in the schema public: REVOKE CREATE/);
+      const page = await Deno.readTextFile(new URL("../../docs/reference/database.md", import.meta.url));
+      await sql.unsafe(/```sql\n(ALTER SCHEMA [^`]+)```/.exec(page)?.[1] ?? assert.fail("no statements"));
+    });
+    await using gateway = await start(fixture);
+    assert.equal((await (await fetch(`${gateway.url}/readyz`)).json()).hardening, "separated");
+    const { sql } = await fixture.owner();
+    const [owner] = await sql`SELECT has_schema_privilege('public', 'CREATE') AS may`;
+    assert.equal(owner?.may, true, "the next migration");
+  },
+);
 
 testPostgres("check says what the configuration promises, without any password", async (fixture) => {
   const hardening = async (env: Record<string, string>) => {

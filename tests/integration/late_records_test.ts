@@ -152,6 +152,36 @@ testPostgres(
 );
 
 testPostgres(
+  "kill -9 during the outage: another gateway on the same data folder records what the first one left, and no start is needed",
+  async (fixture, cluster) => {
+    const world = await setUp(fixture);
+    const { upstream, gateway, agent, folder } = world;
+    const other = await world.again(); // beside it: PostgreSQL lets several share a folder
+    upstream.hold();
+    const inFlight = agent.call("count", { n: 2 });
+    await eventually(() => upstream.effects.includes(2), "a call in flight");
+    await cluster.kill();
+    const expected = await callsOfAnOutage(world);
+    upstream.release();
+    assert.equal(resultOf(await inFlight), "ok");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const left = filesIn(folder).filter((name) => name.endsWith(".late"));
+    assert.ok(left.length > 0, "the first one keeps what it decides");
+    await gateway.kill();
+    assert.deepEqual(filesIn(folder), left);
+    await cluster.start();
+    await eventually(() => filesIn(folder).length === 0, "taking over the files", 90_000);
+    await assertRecordedOnce(other, expected);
+    const kinds = [...(await recordedOf(other)).values()].map((all) => all.join(", "));
+    assert.equal(kinds.filter((all) => all === "allow, outcome ok late").length, 1, kinds.join("; "));
+    assert.equal(kinds.filter((all) => all.includes("unknown")).length, 0, kinds.join("; "));
+    assert.match(other.stderr, /"Late records of processes that ended were taken over".*"files":1/);
+    await other.stop();
+    await upstream.close();
+  },
+);
+
+testPostgres(
   "beyond the bound of the data folder the chain says how many decisions are missing, and from when to when",
   async (fixture, cluster) => {
     const world = await setUp(fixture, { late_records_max_bytes: 1024 * 1024 });

@@ -1,5 +1,6 @@
 /** A throwaway PostgreSQL of our own: initdb in a temporary folder, a free port, a password, fsync left on. */
 import postgres from "postgres";
+import { askedPostgres, findPrograms, type PostgresVersion } from "./postgres_programs.ts";
 
 /** One database of the cluster, by the roles that may log in to it. */
 export interface ClusterDatabase {
@@ -32,10 +33,17 @@ const PASSWORD = "correct-horse";
 const OWNER = "intentgate_owner";
 const RUN_TIME = "intentgate";
 const RESTART_TIMEOUT_MS = 20_000;
+/** What docs/reference/database.md asks for before PostgreSQL 15; newer ones begin with it. */
+const SCHEMA_OF_OWNER = [
+  "ALTER SCHEMA public OWNER TO pg_database_owner",
+  "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+] as const;
 
-export async function startPostgresCluster(): Promise<PostgresCluster> {
-  const bin = await findBinaries();
+/** Starts one; of what INTENTGATE_TEST_POSTGRES asks for, or of the installed programs, when no version is named. */
+export async function startPostgresCluster(version?: PostgresVersion): Promise<PostgresCluster> {
   const folder = await Deno.makeTempDir({ prefix: "intentgate-postgres-" });
+  const asked = askedPostgres();
+  const bin = await findPrograms(version ?? (asked === "off" ? undefined : asked), folder);
   const data = `${folder}/data`;
   await Deno.writeTextFile(`${folder}/password`, PASSWORD);
   const user = await ownerOf(folder);
@@ -64,12 +72,14 @@ export async function startPostgresCluster(): Promise<PostgresCluster> {
   await start();
   const urlOf = (user: string, database: string) =>
     `postgres://${user}:${PASSWORD}@127.0.0.1:${port}/${database}`;
-  const asSuperuser = async (...statements: readonly string[]) => {
-    const sql = postgres(urlOf("postgres", "postgres"), { max: 1 });
+  const asSuperuser = async (database: string, ...statements: readonly string[]) => {
+    const sql = postgres(urlOf("postgres", database), { max: 1 });
     for (const statement of statements) await sql.unsafe(statement);
     await sql.end();
   };
   await asSuperuser(
+    "template1",
+    ...SCHEMA_OF_OWNER,
     `CREATE ROLE ${OWNER} LOGIN PASSWORD '${PASSWORD}'`,
     `CREATE ROLE ${RUN_TIME} LOGIN PASSWORD '${PASSWORD}'`,
   );
@@ -80,7 +90,7 @@ export async function startPostgresCluster(): Promise<PostgresCluster> {
     start,
     createDatabase: async () => {
       const name = `test_${++databases}`;
-      await asSuperuser(`CREATE DATABASE ${name} OWNER ${OWNER}`);
+      await asSuperuser("postgres", `CREATE DATABASE ${name} OWNER ${OWNER}`);
       return {
         databaseUrl: urlOf(RUN_TIME, name),
         migrationUrl: urlOf(OWNER, name),
@@ -112,24 +122,6 @@ export function freePort(): number {
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();
   return port;
-}
-
-async function findBinaries(): Promise<string> {
-  const candidates = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
-  for await (const version of readFolder("/usr/lib/postgresql")) {
-    candidates.push(`/usr/lib/postgresql/${version}/bin`);
-  }
-  for (const folder of candidates) {
-    // A package manager's wrapper in PATH may exist without the server: ask for all that is needed.
-    const present = await Promise.all(
-      ["initdb", "pg_ctl", "postgres"].map((name) => Deno.stat(`${folder}/${name}`).catch(() => undefined)),
-    );
-    if (present.every((file) => file !== undefined)) return await Deno.realPath(folder);
-  }
-  throw new Error(
-    "Expected initdb, pg_ctl and postgres in PATH or in /usr/lib/postgresql/*/bin; install PostgreSQL 14 or newer, " +
-      "or say INTENTGATE_TEST_POSTGRES=off",
-  );
 }
 
 async function* readFolder(folder: string): AsyncGenerator<string> {

@@ -59,6 +59,20 @@ test("append() chains events of several tenants in the order of the batch", asyn
   assert.deepEqual(await events.head("zeta"), { seq: 2, hash: last.hash });
 });
 
+test("chains() names those whose rows are gone", async (fixture) => {
+  const database = await fixture.migrated();
+  await ensureTenants(database, "acme");
+  const owner = await fixture.owner();
+  await owner.sql`ALTER TABLE audit_heads DISABLE TRIGGER never_gone`;
+  await owner.sql`DELETE FROM audit_heads`;
+  assert.deepEqual(await createAuditEvents(database).chains(), [
+    "acme",
+    "default",
+    INSTALLATION_CHAIN,
+    UNVERIFIED_CHAIN,
+  ]);
+});
+
 test("append() keeps salts beside the events", async (fixture) => {
   const database = await fixture.migrated();
   const events = createAuditEvents(database);
@@ -167,7 +181,7 @@ test("append() drops only the event whose condition fails, and what its earlier 
   const counters = await (await fixture.owner())
     .sql`SELECT block_id, used::int AS used FROM call_counters ORDER BY block_id`;
   assert.deepEqual([...counters], [{ block_id: "child", used: 1 }, { block_id: "parent", used: 1 }]);
-  assert.deepEqual(await events.openDecisions("r", 10), []);
+  assert.deepEqual(await events.openDecisions("r", "", 10), []);
 });
 
 test("consume_call lets exactly max calls through under concurrency", async (fixture) => {
@@ -206,9 +220,10 @@ test("close_decision succeeds exactly once", async (fixture) => {
     entry("default", "allow", [{ kind: "open_decision", decision_id: "d", replica_id: "r1" }]),
     entry("default", "other", [{ kind: "open_decision", decision_id: "e", replica_id: "r2" }]),
   ]);
-  assert.deepEqual(await events.openDecisions("r1", 10), [
+  assert.deepEqual(await events.openDecisions("r1", "", 10), [
     { decisionId: "d", chain: "default", seq: 1, event: '{"text":"allow"}' },
   ]);
+  assert.deepEqual(await events.openDecisions("r1", "d", 10), []);
   const close: AppendCondition = { kind: "close_decision", decision_id: "d" };
   const results = await Promise.all(
     [1, 2, 3, 4].map((attempt) => events.append([entry("default", `outcome ${attempt}`, [close])])),

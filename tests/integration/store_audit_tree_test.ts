@@ -74,6 +74,36 @@ test("of two replicas that sign at once one adds its checkpoint", async (fixture
   assert.deepEqual(results.map(({ kind }) => kind).sort(), ["signed", "unchanged"]);
 });
 
+test("nobody plants a tile of events that do not exist yet, and one that is not of the events is told", async (fixture) => {
+  const database = await fixture.migrated();
+  const [events, tree] = [createAuditEvents(database), createAuditTree(database)];
+  const { options } = signerOf(database);
+  const planted = (level: number, index: number) => ({
+    ...{ level, index, hashes: new Uint8Array(8192).fill(7), root: new Uint8Array(32).fill(7) },
+  });
+  await append(events, 300);
+  for (const [level, index] of [[0, 1], [1, 0], [6, 0], [0, Number.MAX_SAFE_INTEGER]] as const) {
+    await assert.rejects(
+      tree.addTiles("default", [planted(0, 0), planted(level, index)]),
+      new RegExp(`Expected tiles of the 300 events of chain "default", got tile ${level}/${index}`),
+    );
+  }
+  await assert.rejects(
+    tree.addTiles("none", [planted(0, 0)]),
+    /Expected tiles of the 0 events of chain "none"/,
+  );
+  assert.equal((await sign(database, options)).kind, "signed");
+  await append(events, 300);
+  assert.equal((await sign(database, options)).kind, "signed", "what is there already, with the same hashes");
+  await append(events, 600);
+  await tree.addTiles("default", [planted(0, 3)]);
+  await assert.rejects(
+    sign(database, options),
+    /Tile 0\/3 of chain "default" stands there with other hashes/,
+  );
+  assert.equal((await tree.latestCheckpoint("default"))?.size, 600, "and nothing is signed over it");
+});
+
 test("cosignatures and public keys are kept once", async (fixture) => {
   const database = await fixture.migrated();
   const tree = createAuditTree(database);

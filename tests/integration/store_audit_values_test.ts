@@ -43,31 +43,6 @@ test("texts are kept with their event, and not when its condition fails", async 
   assert.equal((await events.head("default"))?.seq, 3, "an event whose text does not fit is not recorded");
 });
 
-test("erasing takes salts and texts of an agent, a user or an event, and leaves the chain as it was", async (fixture) => {
-  const database = await fixture.migrated();
-  const [events, values] = [createAuditEvents(database), createAuditValues(database)];
-  const odd = 'agent "with" \\ and é';
-  await events.append([
-    ...["bot", odd, "bot", "robot", "bot2"].map((agent) => entry(agent, { arguments: agent })),
-    entry("else", { arguments: '"app_uid":"bot"' }, { eventId: "one" }),
-  ]);
-  const before = await events.read("default", 0, 100);
-  const erase = (filter: Parameters<typeof values.erase>[2]) =>
-    database.transact((tx) => values.erase(tx, "default", filter));
-  const left = async () =>
-    (await values.read("default", [1, 2, 3, 4, 5, 6])).map(({ seq }) => seq).toSorted((a, b) => a - b);
-  assert.deepEqual(await erase({ agent: "bot", to_time: 1 }), { salts: 0, values: 0 });
-  assert.deepEqual(await erase({ agent: "bot", from_time: 4e9 }), { salts: 0, values: 0 });
-  assert.deepEqual(await erase({ agent: "bot", from_time: 1 }), { salts: 2, values: 2 });
-  assert.deepEqual(await left(), [2, 4, 5, 6]);
-  assert.deepEqual(await erase({ agent: odd }), { salts: 1, values: 1 });
-  assert.deepEqual(await erase({ user: "u-robot" }), { salts: 1, values: 1 });
-  assert.deepEqual(await erase({ event: "one" }), { salts: 1, values: 1 });
-  assert.deepEqual(await left(), [5]);
-  assert.deepEqual(await events.read("default", 0, 100), before);
-  await assert.rejects(() => erase({}), /Expected an event, an agent or a user/);
-});
-
 testPostgres(
   "one tenant's texts are not another's, and the run-time role writes none past the functions",
   async (fixture) => {

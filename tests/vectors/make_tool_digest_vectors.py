@@ -6,6 +6,7 @@ Shares no code with the gateway; RFC 8785 comes from PyPI (rfc8785 0.1.4). Run: 
 import hashlib
 import json
 import pathlib
+import re
 
 import rfc8785
 
@@ -37,9 +38,13 @@ TOOLS = {
     "wrong types count too": {"name": "w", "description": 7, "title": None, "inputSchema": {}, "annotations": "no"},
     "member order by UTF-16": {"name": "u", "inputSchema": {"\U0001f600": 1, "\ufb33": 2, "\u20ac": 3}},
 }
+# Literals that json.dumps cannot write: put into the text afterwards.
+BEYOND, BELOW = "literal 1e400", "literal -1e400"
 REJECTED = {
     "U+0000 in a description": {"name": "z", "description": "a\u0000b", "inputSchema": {}},
     "lone surrogate in a name of a property": {"name": "z", "inputSchema": {"properties": {"\ud800": {}}}},
+    "number beyond the largest double": {"name": "z", "inputSchema": {"properties": {"n": {"maximum": BEYOND}}}},
+    "number below the smallest double": {"name": "z", "inputSchema": {}, "annotations": {"least": BELOW}},
 }
 
 
@@ -58,7 +63,8 @@ def main():
         "reject": [{"what": what, "tool": tool} for what, tool in {**REJECTED, "nested too deep": deep}.items()],
     }
     path = pathlib.Path(__file__).parent / "tool_digest.json"
-    path.write_text(json.dumps(vectors, indent=1, ensure_ascii=True) + "\n")
+    text = json.dumps(vectors, indent=1, ensure_ascii=True)
+    path.write_text(re.sub(r'"literal ([-0-9e]+)"', r"\1", text) + "\n")
 
 
 main()

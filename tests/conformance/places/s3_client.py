@@ -14,16 +14,27 @@ def client(kind, endpoint, key):
     )
 
 
+def user(iam, name, statements):
+    """Makes a user and its key. Three calls."""
+    iam.create_user(UserName=name)
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_user_policy(UserName=name, PolicyName="s3", PolicyDocument=document)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return [made["AccessKeyId"], made["SecretAccessKey"]]
+
+
 def set_up(endpoint, bucket):
-    """A user with a key that may do anything with S3, and a bucket with object lock. Three calls without a signature."""
+    """A bucket with object lock and two keys: the owner's, and the gateway's, with what the reference page says that it needs."""
     iam = client("iam", endpoint, ["none", "none"])
-    iam.create_user(UserName="gateway")
-    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName="gateway", PolicyName="s3", PolicyDocument=json.dumps(allow))
-    made = iam.create_access_key(UserName="gateway")["AccessKey"]
-    key = [made["AccessKeyId"], made["SecretAccessKey"]]
-    client("s3", endpoint, key).create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-    return key
+    owner = user(iam, "owner", [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}])
+    objects_actions = ["PutObject", "PutObjectRetention", "GetObject", "GetObjectVersion", "GetObjectRetention"]
+    at = f"arn:aws:s3:::{bucket}"
+    gateway = user(iam, "gateway", [
+        {"Effect": "Allow", "Action": "s3:ListBucketVersions", "Resource": at},
+        {"Effect": "Allow", "Action": [f"s3:{name}" for name in objects_actions], "Resource": f"{at}/*"},
+    ])
+    client("s3", endpoint, owner).create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    return {"owner": owner, "gateway": gateway}
 
 
 def objects(endpoint, bucket, key):
@@ -62,14 +73,22 @@ def attack(endpoint, bucket, key, name, version):
     return codes
 
 
+def hide(endpoint, bucket, key):
+    """Puts a delete marker on every object, which no lock forbids; what a plain listing then still shows."""
+    s3 = client("s3", endpoint, key)
+    for found in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        s3.delete_object(Bucket=bucket, Key=found["Key"])
+    return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
 def main():
     endpoint, command, bucket, *rest = sys.argv[1:]
     if command == "set_up":
         print(json.dumps(set_up(endpoint, bucket)))
         return
     key = [rest[0], rest[1]]
-    answer = objects(endpoint, bucket, key) if command == "objects" else attack(endpoint, bucket, key, *rest[2:])
-    print(json.dumps(answer))
+    commands = {"objects": objects, "attack": attack, "hide": hide}
+    print(json.dumps(commands[command](endpoint, bucket, key, *rest[2:])))
 
 
 main()
