@@ -114,6 +114,7 @@ export function auditActionRoutes(
         store.goOnErasing();
         return committed;
       }
+      await requireStillPrunable(store, action);
       const facts = await pruneFacts(environment, log, action);
       const committed = await commit((tx) => prune(environment, request, store, tx, action, facts));
       await log.sign(action.chain); // the event is signed first; without a signature nothing goes
@@ -140,6 +141,18 @@ async function prunable({ reader }: AuditLog, store: AuditActionStore, chain: st
     from - 1
   } that are signed, settled and older than ${days} days`;
   throw conflict("nothing_to_prune", detail);
+}
+
+/** Retention may have changed since somebody asked, for example because of a legal hold. */
+async function requireStillPrunable(
+  store: AuditActionStore,
+  { chain, details }: PendingAction,
+): Promise<void> {
+  const days = await store.retentionDays(chain);
+  const last = days === undefined ? 0 : await store.prunableTo(chain, days);
+  if (Number(details.to) <= last) return;
+  const now = days === undefined ? "all events of the chain are kept" : `events are kept for ${days} days`;
+  throw conflict("not_prunable", `Retention has changed since this was asked for: ${now}`);
 }
 
 type Variables = AdminVariables["Variables"];

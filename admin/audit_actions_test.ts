@@ -113,6 +113,23 @@ Deno.test("what waits is listed to operators of its tenant only, and is gone whe
   assert.deepEqual(await ids(), ["prune-acme"]);
 });
 
+Deno.test("a prune that retention does not allow any more is not confirmed", async () => {
+  const { send, state, entries } = await adminApi();
+  const before = entries.length;
+  for (
+    const [retention, why] of [
+      [{ prunableTo: 255 }, /Retention has changed .* kept for 30 days/],
+      [{ retentionDays: undefined }, /Retention has changed .* all events of the chain are kept/],
+    ] as const
+  ) {
+    Object.assign(state.actions, retention);
+    const refused = await send("/audit/actions/prune-acme/confirm", { method: "POST", token: NAMED_TOKEN });
+    assert.equal(refused.status, 409);
+    assert.match((await refused.json()).detail, why);
+  }
+  assert.equal(entries.length, before);
+});
+
 Deno.test("a prune of events that do not verify is refused, and says where", async () => {
   const { send, state, entries } = await adminApi();
   state.chainFault = undefined;

@@ -1,6 +1,8 @@
 import { type AuditEntry, INSTALLATION_CHAIN } from "../core/audit_entry.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { type NamedTool, ToolNames } from "../core/name_skeleton.ts";
 import type { Operator } from "../core/operator.ts";
+import { mapInSlices, type Pacing } from "../core/slices.ts";
 import { toolDiff, toolDiffText } from "../core/tool_diff.ts";
 import { toolFlags } from "../core/tool_flags.ts";
 import type { PinState } from "../core/tool_pin.ts";
@@ -29,27 +31,28 @@ export interface PinnedTool {
   readonly blockedBy?: string | undefined;
 }
 
-interface Named {
-  readonly upstream: string;
-  readonly name: string;
-}
+/** Definitions are long, and a page has many. */
+const PACING: Pacing = {
+  nowMs: () => performance.now(),
+  pause: () => new Promise((resolve) => setTimeout(resolve, 0)),
+};
 
 /** What the routes read and change; `store/` fits. */
 export interface ToolStore {
   page(filter: {
     readonly upstreams: readonly string[];
     readonly state?: PinState | undefined;
-    readonly after?: Named | undefined;
+    readonly after?: NamedTool | undefined;
     readonly limit: number;
   }): Promise<readonly PinnedTool[]>;
   find(upstream: string, name: string): Promise<PinnedTool | undefined>;
-  lookAlikes(names: readonly string[], upstreams: readonly string[]): Promise<readonly Named[]>;
+  lookAlikes(names: readonly string[], upstreams: readonly string[]): Promise<readonly NamedTool[]>;
   /** `undefined` when the upstream shows another digest by now. */
   approve(
     tx: Tx,
-    of: Named & { readonly digest: string; readonly operator: string },
+    of: NamedTool & { readonly digest: string; readonly operator: string },
   ): Promise<PinnedTool | undefined>;
-  block(tx: Tx, of: Named & { readonly operator: string }): Promise<PinnedTool | undefined>;
+  block(tx: Tx, of: NamedTool & { readonly operator: string }): Promise<PinnedTool | undefined>;
   /** Called after a change has committed: this replica sees it before the change is answered. */
   changed(): Promise<void>;
 }
@@ -63,7 +66,7 @@ export function toolRoutes(
   store: ToolStore,
   upstreams: UpstreamTenants,
 ): readonly AdminRoute[] {
-  const find = async (operator: Operator, { upstream, name }: Named): Promise<PinnedTool> => {
+  const find = async (operator: Operator, { upstream, name }: NamedTool): Promise<PinnedTool> => {
     const isSeen = seenBy(operator, upstreams).includes(upstream);
     const found = isSeen ? await store.find(upstream, name) : undefined;
     if (found === undefined) throw unknownTool();
@@ -75,8 +78,13 @@ export function toolRoutes(
       const asked = upstream === undefined ? seen : seen.filter((name) => name === upstream);
       const rows = await store.page({ upstreams: asked, state, after: cursorOf(after), limit });
       const others = rows.length === 0 ? [] : await store.lookAlikes(rows.map(({ name }) => name), seen);
+      const names = new ToolNames(others);
       return {
-        tools: rows.map((row) => ({ ...listed(row), flags: toolFlags(currentOf(row), others).length })),
+        tools: await mapInSlices(
+          rows,
+          (row) => ({ ...listed(row), flags: toolFlags(currentOf(row), { ...row, names }).length }),
+          PACING,
+        ),
         next_after: nextAfter(rows, limit, (row) => `${row.upstream}/${row.name}`),
       };
     }),
@@ -132,7 +140,7 @@ function requireReach(operator: Operator, upstreams: UpstreamTenants, upstream: 
   throw new ProblemError({ status: 403, code: "forbidden", detail });
 }
 
-function cursorOf(text: string | undefined): Named | undefined {
+function cursorOf(text: string | undefined): NamedTool | undefined {
   if (text === undefined) return undefined;
   const slash = text.indexOf("/");
   return { upstream: text.slice(0, slash), name: text.slice(slash + 1) };
@@ -175,7 +183,7 @@ function listed({ upstream, name, state, isListed, digest, candidate }: PinnedTo
   };
 }
 
-function shown(row: PinnedTool, others: readonly Named[]) {
+function shown(row: PinnedTool, others: readonly NamedTool[]) {
   const current = currentOf(row);
   const pinned = row.definition === undefined ? undefined : parse(row.definition);
   const changes = pinned === undefined ? [] : toolDiff(pinned, current);
@@ -193,7 +201,7 @@ function shown(row: PinnedTool, others: readonly Named[]) {
     report: {
       changes: changes.map((change) => ({ ...change })),
       changes_text: toolDiffText(changes),
-      flags: toolFlags(current, others).map((flag) => ({ ...flag })),
+      flags: toolFlags(current, { ...row, names: new ToolNames(others) }).map((flag) => ({ ...flag })),
     },
   };
 }

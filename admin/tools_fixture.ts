@@ -38,7 +38,7 @@ export function toolTable(): ToolStore {
           .slice(0, limit),
       ),
     find: (upstream, name) => Promise.resolve(find(upstream, name)),
-    lookAlikes: () => Promise.resolve([{ upstream: "crm", name: "рay" }]),
+    lookAlikes: () => Promise.resolve([{ upstream: "crm", name: "рay" }, { upstream: "erp", name: "pay" }]),
     approve: (_tx, { upstream, name, digest, operator }) => {
       const row = find(upstream, name);
       if (row === undefined || (row.candidate ?? row.digest) !== digest) return Promise.resolve(undefined);

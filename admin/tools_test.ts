@@ -12,7 +12,7 @@ Deno.test("GET /tools lists pins in pages, by upstream and state, with how many 
     ]),
     [
       ["crm", "read", "pinned", false, 0],
-      ["desk", "pay", "changed", true, 3],
+      ["desk", "pay", "changed", true, 4],
       ["erp", "new one", "new", true, 2],
     ],
   );

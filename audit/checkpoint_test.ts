@@ -9,7 +9,16 @@ import {
   signCheckpoint,
 } from "./checkpoint.ts";
 import { EMPTY_ROOT } from "./merkle_tree.ts";
-import { ed25519Signer, formatVerifierKey, NoteError, parseVerifierKey, signNote } from "./signed_note.ts";
+import { witnessKey } from "./places/places_fixture.ts";
+import {
+  ed25519Signer,
+  formatVerifierKey,
+  NoteError,
+  type NoteVerifier,
+  parseVerifierKey,
+  parseWitnessKey,
+  signNote,
+} from "./signed_note.ts";
 
 const ORIGIN = originOf("gateway.example/log", "acme");
 const { privateKey } = generateKeyPairSync("ed25519");
@@ -36,6 +45,29 @@ Deno.test("openCheckpoint() refuses another log, no known signature, and a key o
   const neighbour = parseVerifierKey(formatVerifierKey(elsewhere, privateKey));
   const misnamed = signNote(checkpointText(CHECKPOINT), [ed25519Signer(elsewhere, privateKey)]);
   assert.throws(() => openCheckpoint(misnamed, { origin: ORIGIN, keys: [neighbour] }), /No known key/);
+});
+
+Deno.test("openCheckpoint() refuses a bad signature of any key that is known, of another log or of a witness", () => {
+  const note = signCheckpoint(CHECKPOINT, [SIGNER]);
+  const [neighbour, witness] = [generateKeyPairSync("ed25519").privateKey, witnessKey()];
+  const elsewhere = originOf("gateway.example/log", "globex");
+  const bad = signNote("another text\n", [ed25519Signer(elsewhere, neighbour)]).split("\n\n")[1];
+  const theirs = parseVerifierKey(formatVerifierKey(elsewhere, neighbour));
+  const open = (text: string, keys: readonly NoteVerifier[]) =>
+    openCheckpoint(text, { origin: ORIGIN, keys, witnesses: [parseWitnessKey(witness.line)] });
+  assert.equal(open(note + bad, [KEY]).checkpoint.size, 12, "lines of strangers are ignored");
+  for (const keys of [[KEY, theirs], [theirs, KEY]]) assert.throws(() => open(note + bad, keys), NoteError);
+  const cosigned = note + witness.cosign(note.replace("12", "13"), 1);
+  assert.throws(() => open(cosigned, [KEY]), NoteError);
+});
+
+Deno.test("openCheckpoint() counts a witness by its name, however many keys it has", () => {
+  const note = signCheckpoint(CHECKPOINT, [SIGNER]);
+  const all = [witnessKey("w.example/b"), witnessKey("w.example/a"), witnessKey("w.example/b")];
+  const { cosigners } = openCheckpoint(note + all.map((witness) => witness.cosign(note, 1)).join(""), {
+    ...{ origin: ORIGIN, keys: [KEY], witnesses: all.map(({ line }) => parseWitnessKey(line)) },
+  });
+  assert.deepEqual(cosigners, ["w.example/a", "w.example/b"]);
 });
 
 Deno.test("parseCheckpointText() keeps further lines and refuses what is no checkpoint", () => {

@@ -12,7 +12,7 @@ import {
   type NodeReader,
   rootOfInclusion,
 } from "./merkle_tree.ts";
-import { NoteError, type NoteVerifier } from "./signed_note.ts";
+import { NoteError, type NoteVerifier, requireCount } from "./signed_note.ts";
 
 /** What a proof file says. */
 export interface LogProof {
@@ -109,6 +109,7 @@ export function verifyLogProof(
     readonly witnessesNeeded?: number;
   },
 ): ProofReport {
+  requireCount(knowledge.witnessesNeeded);
   try {
     const proof = parseLogProof(text);
     if (knowledge.keys.length === 0) {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { fixtureLog, honestLog } from "./export/export_fixture.ts";
 import { formatLogProof, makeLogProof, parseLogProof, ProofError, verifyLogProof } from "./log_proof.ts";
-import { formatVerifierKey, parseVerifierKey } from "./signed_note.ts";
+import { witnessKey } from "./places/places_fixture.ts";
+import { formatVerifierKey, parseVerifierKey, parseWitnessKey } from "./signed_note.ts";
 import { tileNodes } from "./tiles.ts";
 
 async function proofOf(calls: number, seq: number) {
@@ -42,6 +43,23 @@ Deno.test("verifyLogProof() takes no proof that was changed, and none of another
     const changed = proof.slice(0, at) + character + proof.slice(at + 1);
     assert.equal(verifyLogProof(changed, { keys }).verdict, "broken");
   }));
+});
+
+Deno.test("verifyLogProof() counts a witness with two keys once, and no number of witnesses below 0", async () => {
+  const { proof, keys } = await proofOf(5, 3);
+  const note = proof.slice(proof.indexOf("\n\n") + 2);
+  const all = [witnessKey("w.example"), witnessKey("w.example"), witnessKey("v.example")];
+  const cosigned = proof + all.map((witness) => witness.cosign(note, 1)).join("");
+  const needing = (witnessesNeeded: number, witnesses = all) =>
+    verifyLogProof(cosigned, {
+      keys,
+      witnesses: witnesses.map(({ line }) => parseWitnessKey(line)),
+      witnessesNeeded,
+    });
+  assert.deepEqual([needing(2).verdict, needing(2).cosigners], ["verified", ["v.example", "w.example"]]);
+  assert.equal(needing(3).verdict, "unproven");
+  assert.equal(needing(2, all.slice(0, 2)).verdict, "unproven");
+  for (const count of [-1, 0.5, NaN]) assert.throws(() => needing(count), RangeError);
 });
 
 Deno.test("parseLogProof() reads what formatLogProof() writes and refuses everything else", async () => {

@@ -1,5 +1,6 @@
 /** Keeps the checkpoints of all chains up to date while the process runs, and proves silence with heartbeats. */
 import type { AuditEntry } from "../core/audit_entry.ts";
+import { originOf } from "./checkpoint.ts";
 import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
 import {
   type LogSignerOptions,
@@ -145,10 +146,14 @@ class Signing implements LogSigning {
     return { result, last };
   }
 
-  /** An event of the gateway's own after a long silence, so that silence is part of the record. */
+  /**
+   * An event of the gateway's own after a long silence, so that silence is part of the record; at once where the last checkpoint
+   * is one of the name that the log had before, so that it gets one of its own.
+   */
   async #beat(chain: string, last: StoredCheckpoint): Promise<void> {
-    const { nowMs, heartbeatMs } = this.#options;
-    if (nowMs() - last.signedAt * 1000 < heartbeatMs) return;
+    const { nowMs, heartbeatMs, signer: { logOrigin } } = this.#options;
+    const isRenamed = !last.note.startsWith(`${originOf(logOrigin, chain)}\n`);
+    if (!isRenamed && nowMs() - last.signedAt * 1000 < heartbeatMs) return;
     await this.#options.append(heartbeat(this.#options, chain));
   }
 }

@@ -52,40 +52,62 @@ Deno.test("signNow() covers every event from before it, also when another signin
   assert.deepEqual(checkpoints.map(({ size }) => size), [1, 2]);
 });
 
-Deno.test("createLogSigning() tells once, for all chains together, that the second place of this replica is new", async () => {
+/** Two chains without events, each with a checkpoint that another replica has signed; rounds follow each other at once. */
+function idleChains(heartbeatMs: number, signedAs = "gateway.example") {
   const key = generateKeyPairSync("ed25519").privateKey;
   const verifiersOf = (origin: string) => [parseVerifierKey(formatVerifierKey(origin, key))];
   const checkpoint = (chain: string): StoredCheckpoint => {
-    const origin = `gateway.example/${chain}`;
+    const origin = `${signedAs}/${chain}`;
     const note = signCheckpoint({ origin, size: 0, root: EMPTY_ROOT }, [ed25519Signer(origin, key)]);
     return { size: 0, root: EMPTY_ROOT, note, signedAt: 0 };
   };
+  const state = {
+    places: new Map<string, string>(),
+    told: [] as unknown[],
+    beats: [] as string[],
+    rounds: 0,
+  };
   const store = {
-    ...{ chains: () => Promise.resolve(["acme", "globex"]), head: () => Promise.resolve({ seq: 0 }) },
+    chains: () => {
+      state.rounds++;
+      return Promise.resolve(["acme", "globex"]);
+    },
+    head: () => Promise.resolve({ seq: 0 }),
     latestCheckpoint: (chain: string) => Promise.resolve(checkpoint(chain)),
   } as unknown as LogStore;
-  const places = new Map<string, string>();
-  const told: unknown[] = [];
-  const { promise: twice, resolve: done } = Promise.withResolvers<void>();
-  let rounds = 0;
   const signing = createLogSigning({
     signer: {
       store,
       secondPlace: {
-        read: (origin) => Promise.resolve(places.get(origin)),
-        write: (origin, note) => Promise.resolve(void places.set(origin, note)),
+        read: (origin) => Promise.resolve(state.places.get(origin)),
+        write: (origin, note) => Promise.resolve(void state.places.set(origin, note)),
       },
       ...{ logOrigin: "gateway.example", signersOf: () => [], verifiersOf },
     },
     source: { logId: "log", version: "0", replicaId: "r1", configDigest: "c" },
-    ...{ intervalMs: 1, heartbeatMs: 0, nowMs: () => 1, newId: () => "id", settingsVersion: () => 0 },
-    append: () => Promise.resolve(++rounds === 6 ? done() : undefined), // a heartbeat for each chain and round
+    ...{ intervalMs: 1, heartbeatMs, nowMs: () => 1, newId: () => "id", settingsVersion: () => 0 },
+    append: ({ chain }) => Promise.resolve(void state.beats.push(chain)),
     ...{ onSigned: () => {}, onRefused: assert.ifError, onError: assert.ifError },
-    onDoubted: (...doubt) => told.push(doubt),
+    onDoubted: (...doubt) => state.told.push(doubt),
   });
-  signing.start();
-  await twice;
-  await signing.close();
-  assert.deepEqual(told, [["second_place_empty", ["acme", "globex"]]]);
-  assert.equal(places.size, 2);
+  const run = async () => {
+    signing.start();
+    while (state.rounds < 4) await new Promise((resolve) => setTimeout(resolve, 2));
+    await signing.close();
+  };
+  return { state, run };
+}
+
+Deno.test("createLogSigning() tells once, for all chains together, that the second place of this replica is new", async () => {
+  const { state, run } = idleChains(1_000);
+  await run();
+  assert.deepEqual(state.told, [["second_place_empty", ["acme", "globex"]]]);
+  assert.deepEqual([state.places.size, state.beats], [2, []]);
+});
+
+Deno.test("createLogSigning() records a heartbeat after silence, and at once under a new name of the log", async () => {
+  for (const { state, run } of [idleChains(0), idleChains(1_000, "old.example")]) {
+    await run();
+    assert.deepEqual(state.beats.slice(0, 4), ["acme", "globex", "acme", "globex"]);
+  }
 });

@@ -112,6 +112,12 @@ export function verifiedBy(note: SignedNote, verifiers: readonly NoteVerifier[])
   return found;
 }
 
+/** Refuses a number of wanted witnesses that is none: below 0 every note would have enough. */
+export function requireCount(witnessesNeeded = 0): void {
+  if (Number.isSafeInteger(witnessesNeeded) && witnessesNeeded >= 0) return;
+  throw new RangeError(`Expected a number of witnesses, got ${witnessesNeeded}`);
+}
+
 /** Signs as `name` with an Ed25519 private key. */
 export function ed25519Signer(name: string, privateKey: KeyObject): NoteSigner {
   requireName(name);

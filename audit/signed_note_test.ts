@@ -75,14 +75,25 @@ Deno.test("parseNote() refuses what is no signed note", () => {
     NOTE.replace("BwJnAM=", "BwJnAM"),
     NOTE.replace("\n\n", "\n"),
     NOTE.replace("PeterNeumann x", "Peter+Neumann x"),
+    NOTE.replace("PeterNeumann x", "Peter\x85Neumann x"),
+    NOTE.replace("PeterNeumann x", "Peter\u2003Neumann x"),
     NOTE.replace("think", "thi\tnk"),
     NOTE.replace("think", "thi\rnk"),
     NOTE.replace("think", "thi\ud800nk"),
     `${NOTE}trailing\n`,
     TEXT + "\n" + "\u2014 a AAAAAAA=\n".repeat(101),
     "a".repeat(1024 * 1024) + NOTE,
+    "\u{1f600}".repeat(256 * 1024) + NOTE,
   ];
   for (const note of bad) assert.throws(() => parseNote(note), NoteError, JSON.stringify(note.slice(0, 200)));
+});
+
+Deno.test("parseNote() reads the lines of strangers whatever their names, as long as they have no spaces", () => {
+  for (const name of ["n".repeat(600), "a\ufeffb", "\u{1f600}"]) {
+    const note = parseNote(`${NOTE}\u2014 ${name} 3q2+7wAA\n`);
+    assert.equal(note.signatures[1]?.name, name);
+    assert.equal(verifiedBy(note, [parseVerifierKey(VERIFIER)]).size, 1);
+  }
 });
 
 Deno.test("parseVerifierKey() refuses a foreign type, a wrong key id and a damaged key", () => {

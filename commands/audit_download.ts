@@ -1,4 +1,4 @@
-/** Downloads an export into a file, and goes on with one that broke off. */
+/** Downloads exports into files, and goes on with an archive that broke off. A file has its name once it is whole. */
 import { type ArrivedExport, arrivedExport } from "../audit/export/resume.ts";
 import type { Manifest } from "../audit/export/manifest.ts";
 import { GatewayError } from "../core/errors.ts";
@@ -21,8 +21,8 @@ export async function downloadExport(
   path: string,
   query: ExportQuery,
 ): Promise<Manifest> {
-  if (await isThere(path)) throw new UsageError(`The file "${path}" exists already`);
-  const part = `${path}.part`;
+  await requireFree(path);
+  const part = partOf(path);
   const begun = await isThere(part) ? await arrivedExport((await Deno.open(part)).readable) : undefined;
   if (begun !== undefined) {
     requireSame(begun.manifest, query, part);
@@ -38,6 +38,35 @@ export async function downloadExport(
   }
   await Deno.rename(part, path);
   return arrived.manifest;
+}
+
+/** Writes a table to `path`, which must not exist, by way of `path.part`, which does not stay when it breaks off. */
+export async function downloadTable(
+  client: AdminClient,
+  path: string,
+  query: ExportQuery,
+): Promise<void> {
+  await requireFree(path);
+  const part = partOf(path);
+  const { body } = await client.file("/audit/events.csv", query);
+  const file = await Deno.open(part, { write: true, createNew: true, mode: 0o600 }).catch((cause) => {
+    throw new UsageError(`Cannot make the file "${part}"`, { cause });
+  });
+  try {
+    await body?.pipeTo(file.writable);
+  } catch (cause) {
+    await Deno.remove(part);
+    throw new GatewayError("internal", "The download broke off; run the same command again", { cause });
+  }
+  await Deno.rename(part, path);
+}
+
+function partOf(path: string): string {
+  return `${path}.part`;
+}
+
+async function requireFree(path: string): Promise<void> {
+  if (await isThere(path)) throw new UsageError(`The file "${path}" exists already`);
 }
 
 async function receive(

@@ -1,10 +1,11 @@
 /** Commands that take the audit record away as files, and check such a file without any gateway. */
 import { type ExportReport, verifyExport } from "../audit/export/verify_export.ts";
 import { AdminClient, CONNECTION_OPTIONS } from "./admin_client.ts";
-import { downloadExport } from "./audit_download.ts";
+import { downloadExport, downloadTable } from "./audit_download.ts";
 import { EVENT_OPTIONS, eventQuery } from "./event_options.ts";
 import { exitCodeOf, KEY_OPTIONS, pathOf, readInputFile, readKeys, TENANT } from "./auditor_options.ts";
 import { sizeOfNote } from "./audit_verify.ts";
+import { printableLine } from "./printable.ts";
 import { command, type ExitCode, type OptionDeclarations, type Terminal, UsageError } from "./command.ts";
 
 const FILTERS = {
@@ -24,8 +25,9 @@ export const auditExport = command({
   name: "audit export",
   summary: "Export events of an audit record with everything that proves them",
   details: [
-    "The archive is checked when it has arrived; without --key against the keys that it brings along, which says only " +
-    "that it is whole. A download that breaks off is kept as FILE.part, and the same command goes on with it.",
+    "The archive is checked when it has arrived. Without --key that is done with the keys that it brings along, which " +
+    "says only that it is whole: the answer is unproven. A download that breaks off is kept as FILE.part, and the same " +
+    "command goes on with it.",
     "Filters keep the archive provable: events that they leave out stand in it as a digest.",
     "Ends as audit verify-export does.",
   ],
@@ -42,7 +44,10 @@ export const auditExport = command({
     ...CONNECTION_OPTIONS,
   },
   examples: [
-    { does: "everything of a tenant", line: "intentgate audit export --tenant acme --output acme.tar" },
+    {
+      does: "everything of a tenant",
+      line: 'intentgate audit export --tenant acme --output acme.tar --key "$ACME_LOG_KEY"',
+    },
     {
       does: "what an agent was refused in a quarter",
       line:
@@ -72,10 +77,10 @@ export const auditExport = command({
       );
       return 0;
     }
-    const isOwnKey = knowledge.keys.length === 0;
-    const keys = isOwnKey ? readKeys(arrived.keys, "key") : knowledge.keys;
-    const report = await verifyFile(pathOf(terminal, output), { ...knowledge, keys });
-    if (isOwnKey) terminal.complain("Checked with the keys of the archive itself; your own: --key");
+    const file = pathOf(terminal, output);
+    const report = knowledge.keys.length > 0
+      ? await verifyFile(file, knowledge)
+      : byItsOwnKeys(await verifyFile(file, { ...knowledge, keys: readKeys(arrived.keys, "key") }));
     return printReport(terminal, options.json, report);
   },
 });
@@ -83,7 +88,10 @@ export const auditExport = command({
 export const auditTable = command({
   name: "audit table",
   summary: "Write events of an audit record as CSV for spreadsheets, which proves nothing",
-  details: ["Cells that a spreadsheet would compute begin with an apostrophe. For evidence: audit export."],
+  details: [
+    "An apostrophe stands before whatever a spreadsheet would compute. FILE is there once it is whole. For evidence: " +
+    "audit export.",
+  ],
   options: { ...OUTPUT, tenant: TENANT, ...FILTERS, url: CONNECTION_OPTIONS.url },
   examples: [{
     does: "the calls of an agent",
@@ -93,18 +101,12 @@ export const auditTable = command({
   run: async ({ options }, terminal) => {
     const { tenant, output } = options;
     const client = await AdminClient.open(terminal, options.url);
-    const { body } = await client.file("/audit/events.csv", {
+    await downloadTable(client, pathOf(terminal, output), {
       tenant,
       first: options.first,
       last: options.last,
       ...eventQuery(options),
     });
-    const file = await Deno.open(pathOf(terminal, output), { write: true, createNew: true }).catch(
-      (cause) => {
-        throw new UsageError(`Cannot make the file "${output}"`, { cause });
-      },
-    );
-    await body?.pipeTo(file.writable);
     return 0;
   },
 });
@@ -168,11 +170,19 @@ async function verifyFile(
   return await verifyExport(file.readable, knowledge);
 }
 
+/** Whoever made the archive chose these keys: nothing is proven by them. */
+function byItsOwnKeys(report: ExportReport): ExportReport {
+  if (report.verdict !== "verified") return report;
+  const detail = "It is whole under the keys that it brings along itself; prove it with your own: --key";
+  return { ...report, verdict: "unproven", code: "no_key", detail };
+}
+
+/** The verdict first, on a line of its own that no text of the archive can end. */
 function printReport(terminal: Terminal, json: boolean, report: ExportReport): ExitCode {
   if (json) terminal.print(JSON.stringify(report));
   else {
     const { verdict, code, detail, chain, first, last, size, redacted, open, cosigners, pruned } = report;
-    const of = chain === undefined ? "The export" : `The export of events ${first} to ${last} of "${chain}"`;
+    const of = chain === undefined ? "the export" : `the export of events ${first} to ${last} of "${chain}"`;
     const more = [
       ...(size === undefined ? [] : [`under a checkpoint of size ${size}`]),
       ...(redacted === 0 ? [] : [`${redacted} events redacted`]),
@@ -180,11 +190,10 @@ function printReport(terminal: Terminal, json: boolean, report: ExportReport): E
       ...(open === 0 ? [] : [`${open} calls whose outcome comes later`]),
       ...(cosigners.length === 0 ? [] : [`cosigned by ${cosigners.join(", ")}`]),
     ].join(", ");
-    terminal.print(
-      verdict === "verified"
-        ? `${of} is verified: ${more}`
-        : `${of} is ${verdict === "broken" ? "BROKEN" : "unproven"} (${code}): ${detail}`,
-    );
+    const line = verdict === "verified"
+      ? `Verified: ${of}, ${more}`
+      : `${verdict === "broken" ? "BROKEN" : "Unproven"} (${code}): ${of}: ${detail}`;
+    terminal.print(printableLine(line));
   }
   return exitCodeOf(report.verdict);
 }

@@ -1,5 +1,6 @@
 /** Commands that get what an auditor keeps or checks alone: keys, checkpoints and proofs. */
 import { verifyLogProof } from "../audit/log_proof.ts";
+import { parseEventJson } from "../audit/event_json.ts";
 import { AdminClient, CONNECTION_OPTIONS } from "./admin_client.ts";
 import {
   COSIGNED_OPTION,
@@ -10,6 +11,7 @@ import {
   TENANT,
 } from "./auditor_options.ts";
 import { command, UsageError } from "./command.ts";
+import { printableLine } from "./printable.ts";
 
 export const auditKey = command({
   name: "audit key",
@@ -100,9 +102,16 @@ export const auditVerifyProof = command({
     else {
       const { verdict, seq, size, detail } = report;
       const found = seq === undefined ? "" : `: event ${seq} of a log of ${size}`;
-      terminal.print(`The proof is ${verdict}${found}${detail === undefined ? "" : ` (${detail})`}`);
-      if (report.event !== undefined) terminal.print(JSON.stringify(JSON.parse(report.event), null, 2));
+      const line = `The proof is ${verdict}${found}${detail === undefined ? "" : ` (${detail})`}`;
+      terminal.print(printableLine(line));
+      if (report.event !== undefined) terminal.print(shown(report.event));
     }
     return exitCodeOf(report.verdict);
   },
 });
+
+/** An event as a person reads it; one that the key signed although it is none stands as it is. */
+function shown(event: string): string {
+  const parsed = parseEventJson(event);
+  return parsed === undefined ? printableLine(event) : JSON.stringify(parsed, null, 2);
+}

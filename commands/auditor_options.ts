@@ -1,5 +1,5 @@
 /** What the commands of auditors share: keys, files, and how a verdict becomes an exit code. */
-import { NoteError, type NoteVerifier, parseVerifierKey } from "../audit/signed_note.ts";
+import { NoteError, type NoteVerifier, parseVerifierKey, parseWitnessKey } from "../audit/signed_note.ts";
 import { type ExitCode, type OptionDeclarations, type Terminal, UsageError } from "./command.ts";
 
 /** Whose record. */
@@ -41,10 +41,13 @@ export function exitCodeOf(verdict: unknown): ExitCode {
   return verdict === "verified" ? 0 : verdict === "broken" ? 1 : 3;
 }
 
-/** Reads verifier keys from the command line. */
-export function readKeys(lines: readonly string[] | undefined, option: string): readonly NoteVerifier[] {
+/** Reads verifier keys from the command line; those of witnesses are of their own type. */
+export function readKeys(
+  lines: readonly string[] | undefined,
+  option: "key" | "witness",
+): readonly NoteVerifier[] {
   try {
-    return (lines ?? []).map(parseVerifierKey);
+    return (lines ?? []).map(option === "key" ? parseVerifierKey : parseWitnessKey);
   } catch (error) {
     if (error instanceof NoteError) throw new UsageError(`--${option}: ${error.message}`);
     throw error;

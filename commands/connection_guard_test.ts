@@ -42,6 +42,25 @@ Deno.test("sweep() ends a connection whose first request does not come in time, 
   assert.equal(guard.open(), 1);
 });
 
+Deno.test("sweep() ends a connection whose client does not read its answer, though its stream is young", () => {
+  const { guard, connect, passSeconds, ports, closed } = guarded();
+  for (const port of [1, 2, 3]) {
+    connect(port);
+    guard.begin("192.0.2.1", port)(new Response("", { headers: { "content-type": "text/event-stream" } }));
+  }
+  passSeconds(1);
+  guard.giveUp("192.0.2.1", 1, "unread");
+  guard.giveUp("192.0.2.1", 3, "unread_full");
+  guard.giveUp("192.0.2.1", 4, "unread");
+  passSeconds(1);
+  assert.deepEqual(ports(), [2]);
+  assert.deepEqual(closed, ["unread 1", "unread_full 1"]);
+  passSeconds(1);
+  connect(1);
+  passSeconds(1);
+  assert.deepEqual(ports(), [2, 1]);
+});
+
 Deno.test("sweep() ends a silent connection, never one with a request under way or a young stream", () => {
   const { guard, connect, passSeconds, ports, closed } = guarded();
   for (const port of [1, 2, 3]) connect(port);

@@ -25,6 +25,7 @@ export function buildToolPins(options: PinPartsOptions): ToolPins {
   const { store, upstreams, log } = options;
   const pins = createToolPins({
     store: pinStore(options),
+    steadyMs: () => performance.now(),
     modesOf: (upstream) => modesOf(upstreams.get(upstream)),
     onError: (upstream, error) =>
       log("error", "Cannot record what an upstream's tools have become", {

@@ -8,9 +8,6 @@ export interface Pacing {
 
 /** No slice is meant to take longer. */
 export const SLICE_MS = 5;
-/** Items between two looks at the clock. */
-const STRIDE = 16;
-
 /** `items.map(work)`, pausing whenever a slice has taken `SLICE_MS`; as long as one item takes, at least. */
 export async function mapInSlices<Item, Result>(
   items: readonly Item[],
@@ -21,7 +18,7 @@ export async function mapInSlices<Item, Result>(
   let sliceEndMs = pacing.nowMs() + SLICE_MS;
   for (const [index, item] of items.entries()) {
     results.push(work(item, index));
-    if (index % STRIDE !== STRIDE - 1 || pacing.nowMs() < sliceEndMs) continue;
+    if (pacing.nowMs() < sliceEndMs) continue;
     await pacing.pause();
     sliceEndMs = pacing.nowMs() + SLICE_MS;
   }

@@ -3,28 +3,18 @@
  * less, which promises were given up, which text reads differently.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import { canonicalKey } from "./json_schema/canonical_key.ts";
+import { type ChangeEffect, ChangeList, type ToolChange } from "./tool_changes.ts";
 import { wordDiff } from "./word_diff.ts";
 
-/** How a change weighs. `widened`: the tool takes, or may give, more than before. */
-export type ChangeEffect = "widened" | "narrowed" | "wording" | "annotation" | "other";
+export type { ToolChange } from "./tool_changes.ts";
 
-/** One change. */
-export interface ToolChange {
-  readonly effect: ChangeEffect;
-  /** JSON pointer into the definition. */
-  readonly pointer: string;
-  /** One sentence, with quoted values. */
-  readonly what: string;
-  readonly before?: JsonValue;
-  readonly after?: JsonValue;
-}
-
-/** Most changes that are listed; the last one then says so. */
-export const MAX_CHANGES = 200;
-
-/** Everything that differs, widened schemas first. */
+/**
+ * Everything that differs, widened schemas first, and among them what was taken from a promise before what is new. Of each
+ * effect so many, and how many more there are.
+ */
 export function toolDiff(before: JsonObject, after: JsonObject): readonly ToolChange[] {
-  const changes: ToolChange[] = [];
+  const changes = new ChangeList();
   for (const name of ["name", "title", "description"]) {
     diffText(before[name], after[name], `/${name}`, changes);
   }
@@ -32,11 +22,7 @@ export function toolDiff(before: JsonObject, after: JsonObject): readonly ToolCh
   for (const name of ["inputSchema", "outputSchema"]) {
     diffSchema(before[name], after[name], `/${name}`, changes);
   }
-  changes.sort((one, other) => RANKS[one.effect] - RANKS[other.effect]);
-  if (changes.length <= MAX_CHANGES) return changes;
-  const rest = changes.length - MAX_CHANGES + 1;
-  const more: ToolChange = { effect: "other", pointer: "", what: `${rest} more changes` };
-  return [...changes.slice(0, MAX_CHANGES - 1), more];
+  return changes.ranked();
 }
 
 /** The changes as lines for a person. */
@@ -46,23 +32,16 @@ export function toolDiffText(changes: readonly ToolChange[]): string {
   );
 }
 
-const RANKS: Readonly<Record<ChangeEffect, number>> = {
-  widened: 0,
-  annotation: 1,
-  wording: 2,
-  narrowed: 3,
-  other: 4,
-};
-
 function diffText(
   before: JsonValue | undefined,
   after: JsonValue | undefined,
   pointer: string,
-  changes: ToolChange[],
+  changes: ChangeList,
 ) {
   if (isSame(before, after)) return;
   if (typeof before === "string" && typeof after === "string") {
-    changes.push({ effect: "wording", pointer, what: wordDiff(before, after), before, after });
+    const what = changes.isFull("wording") ? "" : wordDiff(before, after, changes.comparison);
+    changes.push({ effect: "wording", pointer, what, ...values(before, after) });
   } else push(changes, "wording", pointer, before, after);
 }
 
@@ -76,7 +55,7 @@ const HINT_DEFAULTS: JsonObject = {
 /** The value of each hint that promises less. */
 const RISKIER: JsonObject = HINT_DEFAULTS;
 
-function diffAnnotations(before: JsonValue | undefined, after: JsonValue | undefined, changes: ToolChange[]) {
+function diffAnnotations(before: JsonValue | undefined, after: JsonValue | undefined, changes: ChangeList) {
   if (isSame(before, after)) return;
   const [old, now] = [isJsonObject(before) ? before : {}, isJsonObject(after) ? after : {}];
   for (const name of unionOf(Object.keys(old), Object.keys(now))) {
@@ -156,9 +135,9 @@ function diffSchema(
   before: JsonValue | undefined,
   after: JsonValue | undefined,
   pointer: string,
-  changes: ToolChange[],
+  changes: ChangeList,
 ) {
-  if (changes.length > 2 * MAX_CHANGES || isSame(before, after)) return;
+  if (isSame(before, after)) return;
   if (!isJsonObject(before) || !isJsonObject(after)) {
     const isWider = after === true || after === undefined || before === false;
     const isNarrower = after === false || before === true || before === undefined;
@@ -171,7 +150,7 @@ function diffSchema(
   }
 }
 
-function diffKeyword(name: string, old: JsonObject, now: JsonObject, pointer: string, changes: ToolChange[]) {
+function diffKeyword(name: string, old: JsonObject, now: JsonObject, pointer: string, changes: ChangeList) {
   const [before, after] = [old[name], now[name]];
   if (TEXTS.has(name)) return diffText(before, after, pointer, changes);
   if (name === "properties") return diffProperties(old, now, pointer, changes);
@@ -207,7 +186,7 @@ function effectOf(name: string, before: JsonValue | undefined, after: JsonValue 
 }
 
 /** A new property is a new way to carry data; a property that became optional is told by `required`. */
-function diffProperties(old: JsonObject, now: JsonObject, pointer: string, changes: ToolChange[]) {
+function diffProperties(old: JsonObject, now: JsonObject, pointer: string, changes: ChangeList) {
   const before = isJsonObject(old.properties) ? old.properties : {};
   const after = isJsonObject(now.properties) ? now.properties : {};
   for (const name of unionOf(Object.keys(before), Object.keys(after))) {
@@ -220,7 +199,7 @@ function diffProperties(old: JsonObject, now: JsonObject, pointer: string, chang
         pointer: below,
         what: `new ${kind} property`,
         ...values(undefined, value),
-      });
+      }, true);
     } else if (!Object.hasOwn(after, name)) {
       changes.push({
         effect: "narrowed",
@@ -238,16 +217,13 @@ function diffSet(
   before: JsonValue | undefined,
   after: JsonValue | undefined,
   pointer: string,
-  changes: ToolChange[],
+  changes: ChangeList,
 ) {
   const [old, now] = [membersOf(before), membersOf(after)];
   const unlimited = name !== "required";
-  const added = before === undefined && unlimited
-    ? []
-    : now.filter((one) => !old.some((other) => isSame(one, other)));
-  const removed = after === undefined && unlimited
-    ? []
-    : old.filter((one) => !now.some((other) => isSame(one, other)));
+  const [oldSet, nowSet] = [keysOf(old), keysOf(now)];
+  const added = before === undefined && unlimited ? [] : now.filter((one) => !oldSet.has(keyOf(one)));
+  const removed = after === undefined && unlimited ? [] : old.filter((one) => !nowSet.has(keyOf(one)));
   const say = (effect: ChangeEffect, what: string) =>
     changes.push({ effect, pointer, what, ...values(before, after) });
   if (unlimited && before === undefined) return say("narrowed", `new limit: ${list(now)}`);
@@ -261,7 +237,7 @@ function diffList(
   before: readonly JsonValue[],
   after: readonly JsonValue[],
   pointer: string,
-  changes: ToolChange[],
+  changes: ChangeList,
 ) {
   for (let index = 0; index < Math.max(before.length, after.length); index++) {
     const below = `${pointer}/${index}`;
@@ -275,12 +251,20 @@ function diffList(
   }
 }
 
+function keysOf(values: readonly JsonValue[]): ReadonlySet<string> {
+  return new Set(values.map(keyOf));
+}
+
+function keyOf(value: JsonValue): string {
+  return canonicalKey(value, { charge: () => {}, keys: new Map() });
+}
+
 function membersOf(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? value : value === undefined ? [] : [value];
 }
 
 function push(
-  changes: ToolChange[],
+  changes: ChangeList,
   effect: ChangeEffect,
   pointer: string,
   before: JsonValue | undefined,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { JsonObject } from "./json.ts";
-import { MAX_CHANGES, toolDiff, toolDiffText } from "./tool_diff.ts";
+import { MAX_CHANGES_OF_AN_EFFECT } from "./tool_changes.ts";
+import { toolDiff, toolDiffText } from "./tool_diff.ts";
 import { wordDiff } from "./word_diff.ts";
 
 const BASE: JsonObject = {
@@ -102,13 +103,65 @@ Deno.test("toolDiff() looks into combined, referenced and nested schemas", () =>
   );
 });
 
-Deno.test("toolDiff() is bounded", () => {
-  const many = (value: string) =>
-    Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`p${at}`, { description: value }]));
-  const tool = (value: string) => ({ name: "t", inputSchema: { properties: many(value) } });
-  const changes = toolDiff(tool("one"), tool("two"));
-  assert.equal(changes.length, MAX_CHANGES);
-  assert.match(changes.at(-1)?.what ?? "", /^\d+ more changes$/);
+/** A tool with so many properties, and one more. */
+const flooded = (count: number, property: JsonObject, last: JsonObject): JsonObject => ({
+  name: "pay",
+  inputSchema: {
+    properties: {
+      ...Object.fromEntries(Array.from({ length: count }, (_, at) => [`a${at}`, property])),
+      zz_amount: last,
+    },
+  },
+});
+const AMOUNT = { type: "number", maximum: 100 };
+
+Deno.test("toolDiff() names a few of many changes of an effect, and how many more there are", () => {
+  const before = flooded(5_000, { description: "one" }, AMOUNT);
+  const after = flooded(5_000, { description: "two" }, AMOUNT);
+  const changes = toolDiff(before, after);
+  assert.equal(changes.length, MAX_CHANGES_OF_AN_EFFECT + 1);
+  assert.deepEqual(changes.at(-1), {
+    effect: "wording",
+    pointer: "",
+    what: `${5_000 - MAX_CHANGES_OF_AN_EFFECT} more changes like these`,
+  });
+});
+
+Deno.test("toolDiff() shows a widened schema behind any number of other changes", () => {
+  const widened = (before: JsonObject, after: JsonObject) =>
+    toolDiff(before, after).filter(({ effect }) => effect === "widened").map(({ pointer }) => pointer);
+  const amount = ["type", "maximum"].map((keyword) => `/inputSchema/properties/zz_amount/${keyword}`);
+  for (
+    const [old, now] of [
+      [{ description: "old" }, { description: "new" }],
+      [{ maximum: 2 }, { maximum: 1 }],
+      [{ default: 1 }, { default: 2 }],
+      [{ "x-own": 1 }, {}],
+    ]
+  ) {
+    const found = widened(flooded(500, old!, AMOUNT), flooded(500, now!, {}));
+    assert.deepEqual(found, amount, JSON.stringify(now));
+  }
+  // New properties widen, too, and come after what was taken from a promise.
+  const added = widened(flooded(0, {}, AMOUNT), flooded(500, {}, {}));
+  assert.deepEqual(added.slice(0, 2), amount);
+  assert.equal(added.length, MAX_CHANGES_OF_AN_EFFECT + 1);
+});
+
+Deno.test("toolDiff() of long lists and long texts takes a moment", () => {
+  const listed = (from: number) => ({
+    name: "t",
+    inputSchema: {
+      required: Array.from({ length: 15_000 }, (_, at) => `${from + at}`),
+      enum: Array.from({ length: 8_000 }, (_, at) => [from + at]),
+    },
+  });
+  const words = (word: string) =>
+    flooded(60, { description: Array.from({ length: 990 }, (_, at) => `${word}${at % 7}`).join(" ") }, {});
+  const startedMs = performance.now();
+  assert.equal(toolDiff(listed(0), listed(100_000)).length, 4);
+  assert.equal(toolDiff(words("a"), words("b")).length, 60);
+  assert.ok(performance.now() - startedMs < 2_000, `${performance.now() - startedMs} ms`);
 });
 
 Deno.test("wordDiff() shows what went and what came with words around it", () => {

@@ -1,9 +1,11 @@
 /**
- * What is odd about a tool's definition: shown to the operator, and proof of nothing. Every pattern below is explained in
- * `docs/reference/tool_pins.md`.
+ * What is odd about a tool's definition: shown to the operator, and proof of nothing. Everything below is explained in
+ * `docs/reference/tool_pins.md`. Every search takes time that grows with the text only: definitions are what strangers
+ * wrote, and they are looked through on the thread that serves all calls.
  */
-import { LOOK_ALIKES } from "./confusables.ts";
+import { codePoint, visitHiddenCharacters } from "./hidden_characters.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import type { ToolNames } from "./name_skeleton.ts";
 
 /** One odd thing. */
 export interface ToolFlag {
@@ -12,6 +14,7 @@ export interface ToolFlag {
     | "direction_character"
     | "control_character"
     | "look_alike_name"
+    | "same_name"
     | "hidden_instruction"
     | "encoded_text"
     | "long_text";
@@ -25,212 +28,179 @@ export interface ToolFlag {
   readonly reason: string;
 }
 
-/** Most flags of one tool: more say nothing new. */
+/** Most flags of one tool, and of each severity: more say nothing new, and a flood of notices hides no danger. */
 export const MAX_FLAGS = 50;
+/** Most look-alikes that are named. */
+const MAX_LOOK_ALIKES = 10;
 /** Descriptions longer than this hide things by their length alone. */
 const LONG_TEXT = 4_000;
 /** Text that is looked through for instructions: what comes later is flagged by its length. */
 const MAX_SEARCHED = 20_000;
+/** Base64 that is shorter is an identifier. */
+const ENCODED_LENGTH = 120;
 
 /**
  * Sentences that speak to a model and not about the tool. From published tool-poisoning attacks: Invariant Labs, "MCP
- * Security Notification: Tool Poisoning Attacks" (2025), and OWASP LLM01.
+ * Security Notification: Tool Poisoning Attacks" (2025), and OWASP LLM01. No repetition without a bound, so that a place
+ * where one begins costs a bounded number of steps.
  */
 const INSTRUCTIONS: readonly (readonly [RegExp, string])[] = [
   [
-    /\b(?:ignore|disregard|forget|override)\s+(?:all\s+|any\s+)?(?:the\s+|your\s+)?(?:previous|prior|earlier|above|other|system)\b/giu,
+    /\b(?:ignore|disregard|forget|override)\s{1,50}(?:(?:all|any)\s{1,50})?(?:(?:the|your)\s{1,50})?(?:previous|prior|earlier|above|other|system)\b/giu,
     "tells the model to ignore what it was told before",
   ],
   [
-    /\b(?:do\s+not|don'?t|never)\s+(?:tell|inform|mention|show|reveal|notify|ask)\b.{0,40}\buser\b/giu,
+    /\b(?:do\s{1,50}not|don'?t|never)\s{1,50}(?:tell|inform|mention|show|reveal|notify|ask)\b.{0,40}\buser\b/giu,
     "tells the model to keep something from the user",
   ],
   [
-    /\bwithout\s+(?:telling|informing|asking|notifying)\s+(?:the\s+)?user\b/giu,
+    /\bwithout\s{1,50}(?:telling|informing|asking|notifying)\s{1,50}(?:the\s{1,50})?user\b/giu,
     "tells the model to keep something from the user",
   ],
   [
-    /<\/?\s*(?:important|system|secret|instructions?|assistant|hidden|admin)\s*>/giu,
+    /<\/?\s{0,50}(?:important|system|secret|instructions?|assistant|hidden|admin)\s{0,50}>/giu,
     "has a tag that imitates instructions of the system",
   ],
-  [/\[\s*(?:INST|SYSTEM|IMPORTANT)\s*\]/gu, "has a mark that imitates instructions of the system"],
+  [/\[\s{0,50}(?:INST|SYSTEM|IMPORTANT)\s{0,50}\]/gu, "has a mark that imitates instructions of the system"],
   [
-    /\b(?:before|after|whenever|instead\s+of)\s+(?:using|calling|you\s+(?:use|call))\s+(?:this|any|another|other|the)\b.{0,60}\b(?:must|first|always|read|call|send)\b/giu,
+    /\b(?:before|after|whenever|instead\s{1,50}of)\s{1,50}(?:using|calling|you\s{1,50}(?:use|call))\s{1,50}(?:this|any|another|other|the)\b.{0,60}\b(?:must|first|always|read|call|send)\b/giu,
     "tells the model what to do around other calls",
   ],
   [
-    /(?:~\/|\/etc\/|\/home\/)[\w./-]*|\bid_rsa\b|\.ssh\b|\.env\b|\bmcp\.json\b/gu,
+    /~\/|\/etc\/|\/home\/|\bid_rsa\b|\.ssh\b|\.env\b|\bmcp\.json\b/gu,
     "names files that hold secrets or settings",
   ],
-  [/<!--[\s\S]{0,2000}?-->/gu, "has a comment that a rendered description does not show"],
 ];
 
-const ENCODED = /[A-Za-z0-9+/_-]{120,}={0,2}/gu;
-
-/** Everything odd about a definition, as its pinned document gives it; `others` are names of further tools. */
-export function toolFlags(
-  definition: JsonObject,
-  others: readonly { readonly upstream: string; readonly name: string }[] = [],
-): readonly ToolFlag[] {
-  const flags: ToolFlag[] = [];
-  if (typeof definition.name === "string") flags.push(...lookAlikes(definition.name, others));
-  walk(definition, "", flags);
-  return flags.slice(0, MAX_FLAGS);
+/** The tool that flags are asked for, and the names of others. */
+export interface FlagContext {
+  readonly upstream: string;
+  readonly names: ToolNames;
 }
 
-/** Whether a definition has something that no honest definition has. */
-export function isSuspicious(definition: JsonObject): boolean {
-  return toolFlags(definition).some(({ severity }) => severity === "danger");
-}
-
-/**
- * What a name looks like: two names of one skeleton can be taken for each other. Follows UTS #39 (NFKC, confusables of
- * Unicode), and reads capitals as small letters, `-` as `_`, `0` as `o`, `1` and `i` as `l`, and invisible characters not
- * at all.
- */
-export function nameSkeleton(name: string): string {
-  let skeleton = "";
-  for (const char of name.slice(0, 1_000).normalize("NFKC")) {
-    if (isInvisible(char.codePointAt(0)!)) continue;
-    const like = (PROTOTYPES.get(char) ?? char).toLowerCase();
-    skeleton += ASCII_PROTOTYPES.get(like) ?? like;
+/** Everything odd about a definition, as its pinned document gives it; danger first. */
+export function toolFlags(definition: JsonObject, context?: FlagContext): readonly ToolFlag[] {
+  const flags = new FlagList();
+  if (context !== undefined && typeof definition.name === "string") {
+    for (const flag of nameFlags(definition.name, context)) flags.push(flag);
   }
-  return skeleton.normalize("NFKC");
+  visitTexts(definition, "", (text, pointer, isName) => {
+    const wantsNotices = () => !flags.hasEnoughNotices;
+    visitHiddenCharacters(text, (found) => flags.push({ ...found, pointer }), wantsNotices);
+    if (!isName) inspect(text, pointer, flags);
+    return !flags.isFull;
+  });
+  return flags.all();
 }
 
-const PROTOTYPES: ReadonlyMap<string, string> = new Map(
-  LOOK_ALIKES.flatMap(([prototype, likes]) => [...likes].map((like) => [like, prototype] as const)),
-);
-const ASCII_PROTOTYPES: ReadonlyMap<string, string> = new Map([
-  ["-", "_"],
-  ["0", "o"],
-  ["1", "l"],
-  ["i", "l"],
-]);
+/** Whether a definition has a character that no honest definition has. */
+export function isSuspicious(definition: JsonObject): boolean {
+  let isFound = false;
+  const visit = () => {
+    isFound = true;
+    return false;
+  };
+  visitTexts(definition, "", (text) => {
+    visitHiddenCharacters(text, visit, () => false);
+    return !isFound;
+  });
+  return isFound;
+}
 
-function lookAlikes(
-  name: string,
-  others: readonly { readonly upstream: string; readonly name: string }[],
-): readonly ToolFlag[] {
-  const skeleton = nameSkeleton(name);
-  return others.filter((other) => other.name !== name && nameSkeleton(other.name) === skeleton).map((
+class FlagList {
+  readonly #danger: ToolFlag[] = [];
+  readonly #notice: ToolFlag[] = [];
+
+  /** Whether more are wanted. */
+  push(flag: ToolFlag): boolean {
+    const list = flag.severity === "danger" ? this.#danger : this.#notice;
+    if (list.length < MAX_FLAGS) list.push(flag);
+    return !this.isFull;
+  }
+
+  get hasEnoughNotices(): boolean {
+    return this.#notice.length >= MAX_FLAGS;
+  }
+
+  get isFull(): boolean {
+    return this.#danger.length >= MAX_FLAGS;
+  }
+
+  all(): readonly ToolFlag[] {
+    return [...this.#danger, ...this.#notice].slice(0, MAX_FLAGS);
+  }
+}
+
+function nameFlags(name: string, { upstream, names }: FlagContext): readonly ToolFlag[] {
+  const at = { severity: "notice", pointer: "/name", position: 0 } as const;
+  const like = names.like(name);
+  const flags: ToolFlag[] = like.filter((other) => other.name !== name).slice(0, MAX_LOOK_ALIKES).map((
     other,
   ) => ({
-    kind: "look_alike_name",
-    severity: "notice",
-    pointer: "/name",
-    position: 0,
+    ...{ kind: "look_alike_name", ...at },
     reason: `looks like "${spelled(other.name)}" of upstream "${other.upstream}"`,
   }));
+  const elsewhere = like.filter((other) => other.name === name && other.upstream !== upstream);
+  if (elsewhere.length === 0) return flags;
+  const listed = elsewhere.slice(0, MAX_LOOK_ALIKES).map((other) => `"${other.upstream}"`).join(", ");
+  const more = elsewhere.length > MAX_LOOK_ALIKES ? ` and ${elsewhere.length - MAX_LOOK_ALIKES} more` : "";
+  const reason = `is the name of another tool, too: of upstream ${listed}${more}`;
+  return [...flags, { ...{ kind: "same_name", ...at }, reason }];
 }
 
-function walk(value: JsonValue | undefined, pointer: string, flags: ToolFlag[]): void {
-  if (flags.length >= MAX_FLAGS) return;
-  if (typeof value === "string") inspect(value, pointer, flags);
-  else if (Array.isArray(value)) value.forEach((member, index) => walk(member, `${pointer}/${index}`, flags));
-  else if (isJsonObject(value)) {
-    for (const [name, member] of Object.entries(value)) {
-      const below = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-      inspectCharacters(name, below, flags);
-      walk(member, below, flags);
-    }
+/** Every name and text below a value, until `visit` answers `false`; whether it never did. */
+function visitTexts(
+  value: JsonValue | undefined,
+  pointer: string,
+  visit: (text: string, pointer: string, isName: boolean) => boolean,
+): boolean {
+  if (typeof value === "string") return visit(value, pointer, false);
+  if (Array.isArray(value)) {
+    return value.every((member, index) => visitTexts(member, `${pointer}/${index}`, visit));
   }
+  if (!isJsonObject(value)) return true;
+  return Object.entries(value).every(([name, member]) => {
+    const below = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    return visit(name, below, true) && visitTexts(member, below, visit);
+  });
 }
 
-function inspect(text: string, pointer: string, flags: ToolFlag[]): void {
-  inspectCharacters(text, pointer, flags);
+function inspect(text: string, pointer: string, flags: FlagList): void {
+  if (flags.hasEnoughNotices) return;
+  const notice = (kind: ToolFlag["kind"], position: number, reason: string) => {
+    flags.push({ kind, severity: "notice", pointer, position, reason });
+    return !flags.hasEnoughNotices;
+  };
   const searched = text.slice(0, MAX_SEARCHED);
   for (const [pattern, reason] of INSTRUCTIONS) {
-    for (const match of searched.matchAll(pattern)) {
-      flags.push({ kind: "hidden_instruction", severity: "notice", pointer, position: match.index, reason });
-      if (flags.length >= MAX_FLAGS) return;
+    for (const { index } of searched.matchAll(pattern)) {
+      if (!notice("hidden_instruction", index, reason)) return;
     }
   }
-  for (const match of searched.matchAll(ENCODED)) {
-    const reason = `has ${match[0].length} characters that may be encoded text`;
-    flags.push({ kind: "encoded_text", severity: "notice", pointer, position: match.index, reason });
+  visitComments(
+    searched,
+    (position) =>
+      notice("hidden_instruction", position, "has a comment that a rendered description does not show"),
+  );
+  for (const { 0: run, index } of searched.matchAll(/[A-Za-z0-9+/_-]+={0,2}/gu)) {
+    if (run.length < ENCODED_LENGTH) continue;
+    if (!notice("encoded_text", index, `has ${run.length} characters that may be encoded text`)) return;
   }
   if (text.length > LONG_TEXT) {
-    const reason = `is ${text.length} characters long, more than ${LONG_TEXT}`;
-    flags.push({ kind: "long_text", severity: "notice", pointer, position: LONG_TEXT, reason });
+    notice("long_text", LONG_TEXT, `is ${text.length} characters long, more than ${LONG_TEXT}`);
   }
 }
 
-/** Most texts are plain: one look tells. */
-const PLAIN = /^[\t\n\r\x20-\x7e\u00a0-\u00ac\u00ae-\u02ff\u0370-\u05ff\u3040-\u30ff\u4e00-\u9fff]*$/;
-
-function inspectCharacters(text: string, pointer: string, flags: ToolFlag[]): void {
-  if (PLAIN.test(text)) return;
-  let position = 0;
-  let before = 0;
-  let tags = 0;
-  const chars = [...text];
-  for (const [index, char] of chars.entries()) {
-    const code = char.codePointAt(0)!;
-    const after = chars[index + 1]?.codePointAt(0) ?? 0;
-    // England's flag is a black flag, five letters as tags, and U+E007F: more tags spell something else.
-    tags = isTag(code) && (tags > 0 || before === 0x1f3f4) ? tags + 1 : 0;
-    const flag = isTag(code) && tags > 0 && tags <= 7 ? undefined : characterFlag(code, before, after);
-    if (flag !== undefined) {
-      const reason = `has ${codePoint(code)}, ${flag.reason}`;
-      flags.push({ ...flag, pointer, position, reason });
-      if (flags.length >= MAX_FLAGS) return;
-    }
-    before = code;
-    position += char.length;
+/** Where comments of HTML begin that also end. */
+function visitComments(text: string, visit: (position: number) => boolean): void {
+  for (let start = text.indexOf("<!--"); start >= 0;) {
+    const end = text.indexOf("-->", start + 4);
+    if (end < 0 || !visit(start)) return;
+    start = text.indexOf("<!--", end + 3);
   }
-}
-
-type CharacterFlag = Pick<ToolFlag, "kind" | "severity" | "reason">;
-
-function characterFlag(code: number, before: number, after: number): CharacterFlag | undefined {
-  if (isTag(code)) {
-    return {
-      kind: "invisible_character",
-      severity: "danger",
-      reason: "a tag character, which shows nothing and spells text that a model reads",
-    };
-  }
-  if ((code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) {
-    return {
-      kind: "direction_character",
-      severity: "danger",
-      reason: "which changes the direction in which text is shown",
-    };
-  }
-  if ((code < 0x20 && code !== 9 && code !== 10 && code !== 13) || (code >= 0x7f && code <= 0x9f)) {
-    return { kind: "control_character", severity: "danger", reason: "a control character" };
-  }
-  if (!isInvisible(code)) return undefined;
-  const joins = code === 0x200d || code === 0x200c || (code >= 0xfe00 && code <= 0xfe0f);
-  // Emoji and scripts that need joiners have them between characters that are not ASCII; U+FE0F also follows digits.
-  if (joins && (before > 0x7f || code === 0xfe0f) && !isInvisible(before === 0xfe0f ? 0 : before)) {
-    if (code >= 0xfe00 || after > 0x7f) return undefined;
-  }
-  return { kind: "invisible_character", severity: "notice", reason: "which shows nothing" };
-}
-
-function isTag(code: number): boolean {
-  return code >= 0xe0000 && code <= 0xe007f;
-}
-
-/** Default-ignorable characters of Unicode (DerivedCoreProperties.txt), and the blanks of Hangul and Braille. */
-function isInvisible(code: number): boolean {
-  return code > 0xac &&
-    (code === 0xad || code === 0x34f || code === 0x61c || code === 0x115f || code === 0x1160 ||
-      code === 0x17b4 || code === 0x17b5 || (code >= 0x180b && code <= 0x180f) ||
-      (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
-      (code >= 0x2060 && code <= 0x206f) || code === 0x2800 || code === 0x3164 ||
-      (code >= 0xfe00 && code <= 0xfe0f) || code === 0xfeff || code === 0xffa0 ||
-      (code >= 0xfff0 && code <= 0xfff8) || (code >= 0x1bca0 && code <= 0x1bca3) ||
-      (code >= 0x1d173 && code <= 0x1d17a) || (code >= 0xe0000 && code <= 0xe0fff));
 }
 
 /** A name with everything but ASCII as code points, so that the difference shows. */
 function spelled(name: string): string {
   return name.slice(0, 100).replace(/[^\x20-\x7e]/gu, (char) => `<${codePoint(char.codePointAt(0)!)}>`);
-}
-
-function codePoint(code: number): string {
-  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }

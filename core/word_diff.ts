@@ -2,6 +2,11 @@
 
 /** Longer texts are compared as two wholes: the table of the comparison grows with the product of both. */
 const MAX_WORDS = 1_000;
+
+/** How many pairs of words may still be compared; shared by several texts. */
+export interface ComparisonRoom {
+  cells: number;
+}
 /** Words around a change that are shown with it. */
 const CONTEXT = 3;
 
@@ -9,7 +14,11 @@ const CONTEXT = 3;
  * The second text told by the first: `[-gone-]{+come+}` with some words around each change and `…` for what is the same. The
  * longest common subsequence of words; spaces belong to the word before them.
  */
-export function wordDiff(before: string, after: string): string {
+export function wordDiff(
+  before: string,
+  after: string,
+  room: ComparisonRoom = { cells: Infinity },
+): string {
   const [old, now] = [wordsOf(before), wordsOf(after)];
   let start = 0;
   while (start < old.length && start < now.length && old[start] === now[start]) start++;
@@ -18,14 +27,16 @@ export function wordDiff(before: string, after: string): string {
     end < old.length - start && end < now.length - start &&
     old[old.length - 1 - end] === now[now.length - 1 - end]
   ) end++;
-  const middle = changed(old.slice(start, old.length - end), now.slice(start, now.length - end));
+  const middle = changed(old.slice(start, old.length - end), now.slice(start, now.length - end), room);
   const lead = old.slice(Math.max(0, start - CONTEXT), start).join("");
   const tail = old.slice(old.length - end, old.length - end + CONTEXT).join("");
   return `${start > CONTEXT ? "…" : ""}${lead}${middle}${tail}${end > CONTEXT ? "…" : ""}`;
 }
 
-function changed(old: readonly string[], now: readonly string[]): string {
-  if (old.length > MAX_WORDS || now.length > MAX_WORDS) return marked(old, now);
+function changed(old: readonly string[], now: readonly string[], room: ComparisonRoom): string {
+  const cells = old.length * now.length;
+  if (old.length > MAX_WORDS || now.length > MAX_WORDS || cells > room.cells) return marked(old, now);
+  room.cells -= cells;
   const lengths = commonLengths(old, now);
   const at = (i: number, j: number) => lengths[i * (now.length + 1) + j] ?? 0;
   const parts: string[] = [];

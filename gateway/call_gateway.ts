@@ -1,13 +1,7 @@
 /** One call from arrival to answer: decide → record → forward → settle. */
 import type { RefusedAttempts } from "../audit/refused_attempts.ts";
 import type { CallAttachments, ConditionRefusal } from "../core/attachments.ts";
-import {
-  ALL_UPSTREAMS,
-  type Decision,
-  type Principal,
-  type ToolCall,
-  type ToolDefinition,
-} from "../core/call.ts";
+import type { Decision, Principal, ToolCall, ToolDefinition } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import { principalOf } from "../core/principal.ts";
 import { UNAUTHENTICATED_CODES } from "../core/refusal_codes.ts";
@@ -22,7 +16,7 @@ import { type AllowedCall, type CallEnding, type Outcomes } from "./outcomes.ts"
 import type { Recorder } from "./recorder.ts";
 import { fault, faultDecision, hiddenBy, notAvailable, type Refused, refused } from "./refusal.ts";
 import { addFact, EMPTY_RUN, endRun, type OnStage, type Run, type RunOptions, runStages } from "./runner.ts";
-import { mayUseUpstream, type Snapshot } from "./snapshot.ts";
+import { isForeign, type Snapshot } from "./snapshot.ts";
 import { type Seen, seeTool, type ToolSight } from "./tool_sight.ts";
 import { listsVersion, Visibility } from "./visibility.ts";
 
@@ -385,17 +379,11 @@ function admissionOf(principal: Principal): Admission {
   return { tenant, agent, rootBlockId, blockIds, expiresAt };
 }
 
-/** The stages that passed the call: those that skipped it, refused it or never saw it have nothing to settle. */
-/** Whether the upstream is none of the tenant's: whatever is wrong with the call besides must not tell that it exists. */
-function isForeign({ upstream, name }: ToolCall, snapshot: Snapshot, { tenant }: Principal): boolean {
-  const isForAll = upstream === ALL_UPSTREAMS && name === "";
-  return !isForAll && !mayUseUpstream(snapshot, upstream, tenant);
-}
-
 function isUnauthenticated({ code = "" }: Decision): boolean {
   return UNAUTHENTICATED_CODES.has(code);
 }
 
+/** The stages that passed the call: those that skipped it, refused it or never saw it have nothing to settle. */
 function passedStages(snapshot: Snapshot, { trail }: Decision): readonly Stage[] {
   return snapshot.stages.filter((stage) =>
     trail.some((entry) => entry.check === stage.name && entry.verdict === "pass")

@@ -8,6 +8,7 @@ import type { ToolCall, ToolDefinition, Verdict } from "../core/call.ts";
 import { GatewayError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { principalFacts, principalOf } from "../core/principal.ts";
+import { Overloaded } from "../mcp/admission.ts";
 import type { CallRoute, ForwardEnding } from "../mcp/port.ts";
 import type { Check } from "../plugins/contract.ts";
 import { createCallGateway } from "./call_gateway.ts";
@@ -358,6 +359,23 @@ Deno.test("drain() refuses new calls, waits for those in flight, and records unk
   assert.deepEqual(w.kinds(), ["allow", "outcome unknown"]);
   const answer = await w.gateway.handle(w.call(), "good", way);
   assert.equal(answer.kind === "refused" && answer.refusal.code, "shutting_down");
+});
+
+Deno.test("drain() records unknown for a call whose upstream has not begun its answer", async () => {
+  const w = world();
+  const { route: way } = route({ forward: () => new Promise(() => {}) });
+  void w.gateway.handle(w.call(), "good", way);
+  await soon();
+  await w.gateway.drain(30);
+  assert.deepEqual(w.kinds(), ["allow", "outcome unknown"]);
+  assert.equal(w.gateway.inFlight(), 0);
+});
+
+Deno.test("a call that gets no place again after the upstream's tools were read is turned away, and nothing is recorded", async () => {
+  const w = world();
+  const { route: way } = route({ definition: () => Promise.reject(new Overloaded("deciding")) });
+  await assert.rejects(w.gateway.handle(w.call(), "good", way), Overloaded);
+  assert.deepEqual([w.kinds(), w.attempts, w.gateway.inFlight()], [[], [], 0]);
 });
 
 Deno.test("an outcome that cannot even be kept is retried until the database has it", async () => {

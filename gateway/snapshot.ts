@@ -17,3 +17,9 @@ export function mayUseUpstream(snapshot: Snapshot, upstream: string, tenant: str
   const access = snapshot.upstreams.get(upstream);
   return access !== undefined && (access.tenants === "*" || access.tenants.has(tenant));
 }
+
+/** Whether the upstream is none of the tenant's: whatever is wrong with the call besides must not tell that it exists. */
+export function isForeign({ upstream, name }: ToolCall, snapshot: Snapshot, { tenant }: Principal): boolean {
+  const isForAll = upstream === ALL_UPSTREAMS && name === "";
+  return !isForAll && !mayUseUpstream(snapshot, upstream, tenant);
+}

@@ -85,8 +85,8 @@ Deno.test("questions without end are refused eight at a time", async () => {
   await using server = startServer();
   const all = Promise.withResolvers<void>();
   let refusals = 0;
-  server.behave(async ({ id, method }) => {
-    if (method === undefined) {
+  server.behave(async ({ id, method, error }) => {
+    if (error !== undefined) {
       refusals++;
       await all.promise;
       return new Response(null, { status: 202 });

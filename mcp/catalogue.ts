@@ -164,12 +164,15 @@ class Shelf {
 
   async #findLate(name: string): Promise<ToolDefinition | undefined> {
     const known = (await this.fresh()).get(name);
-    if (this.#suspects.has(name)) {
+    const isOpen = known !== undefined && !isHeld(known) && !this.#suspects.has(name);
+    if (isOpen) return known;
+    if (this.#suspects.size > 0) {
+      // Names that nobody knows wait as long, so that the time tells nothing.
       await new Promise((resolve) => setTimeout(resolve, MIN_REFRESH_MS - this.#ageMs()));
       // Somebody else may have read it meanwhile.
-      return (this.#suspects.has(name) ? await this.#refresh() : await this.fresh()).get(name);
+      return (this.#suspects.size > 0 ? await this.#refresh() : await this.fresh()).get(name);
     }
-    if ((known !== undefined && !isHeld(known)) || this.#ageMs() < MIN_REFRESH_MS) return known;
+    if (this.#ageMs() < MIN_REFRESH_MS) return known;
     return (await this.#refresh()).get(name);
   }
 

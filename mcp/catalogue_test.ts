@@ -114,10 +114,20 @@ Deno.test("a tool that a client was shown otherwise than the gateway read it is 
   assert.deepEqual(list.tools, [], "the list itself shows it to nobody");
   assert.equal(lists(server), 2);
   const startedMs = performance.now();
+  const tookMs = async (name: string) => {
+    await client.call(name);
+    return performance.now() - startedMs;
+  };
+  const times = Promise.all([tookMs("read_invoice"), tookMs("no_such_tool")]);
   const [known] = await Promise.all([client.call("read_invoice"), client.call("read_invoice")]);
   assert.ok(known.message.result !== undefined);
   assert.equal(lists(server), 3, "read again, once");
   assert.ok(performance.now() - startedMs < 3_000);
+  const [suspect = 0, unknown = 0] = await times;
+  assert.ok(
+    Math.abs(suspect - unknown) < 300,
+    `${suspect} ms, and ${unknown} ms for a name that nobody knows`,
+  );
 });
 
 const UNUSABLE: readonly (readonly [string, Parameters<TestServer["behave"]>[0], string])[] = [

@@ -82,7 +82,10 @@ function defaultAnswer(
 }
 
 /** What a server of the modern era answers; `undefined` to calls. */
-export function modernAnswer({ id, method }: Message, tools: readonly unknown[] = TOOLS): Response | undefined {
+export function modernAnswer(
+  { id, method }: Message,
+  tools: readonly unknown[] = TOOLS,
+): Response | undefined {
   switch (method) {
     case "server/discover":
       return Response.json(result(id, {
@@ -90,7 +93,9 @@ export function modernAnswer({ id, method }: Message, tools: readonly unknown[] 
         capabilities: { tools: {}, prompts: {}, completions: {} },
       }));
     case "initialize":
-      return Response.json({ jsonrpc: "2.0", id, error: { code: -32601, message: "Unknown" } }, { status: 404 });
+      return Response.json({ jsonrpc: "2.0", id, error: { code: -32601, message: "Unknown" } }, {
+        status: 404,
+      });
     case "tools/list":
       return Response.json(result(id, { tools, resultType: "complete", ttlMs: 0, cacheScope: "private" }));
     default:

@@ -98,7 +98,9 @@ export async function relayErrorStatus(
 
 function streamAnswer(exchange: Exchange, plan: RelayPlan): Forwarded {
   // Where a client that goes away does not cancel, the upstream works on, and the outcome must become known.
-  const writer = new EventWriter(() => plan.endsWithClient === true && exchange.cancel(), { room: plan.room });
+  const writer = new EventWriter(() => plan.endsWithClient === true && exchange.cancel(), {
+    room: plan.room,
+  });
   return { response: streamResponse(writer), ending: pumpAnswer(exchange, plan, writer) };
 }
 
@@ -157,7 +159,9 @@ async function passedText(
     const request = await plan.serverRequests?.pass(data, incoming.method, incoming.id);
     return request === undefined ? undefined : eventTextWithData(event, request);
   }
-  if (incoming.kind !== "notification" || await plan.hides?.(incoming.method, data) === true) return undefined;
+  if (incoming.kind !== "notification" || await plan.hides?.(incoming.method, data) === true) {
+    return undefined;
+  }
   plan.onNotification?.(incoming.method);
   if (incoming.method !== "notifications/cancelled" || plan.serverRequests === undefined) {
     return eventText(event);
@@ -239,7 +243,10 @@ async function edited(answer: Answer, plan: RelayPlan, exchange: Exchange): Prom
     if (error instanceof WithheldAnswer) {
       return { text: error.text, ending: { ...ending, kind: "upstream_failed", code: error.code } };
     }
-    if (error instanceof UpstreamFailure) throw error;
+    if (error instanceof UpstreamFailure) {
+      exchange.abort(); // in a stream, more may come
+      throw error;
+    }
     // Duplicate names where the answer has to be edited: two readers would see two answers.
     throw exchange.fail("upstream_failed", "not_mcp");
   }

@@ -53,8 +53,13 @@ function sessionPath(
     },
     relay: {
       hasUpstreamSession: claim.hasUpstreamSession,
-      serverRequests: upstream && serverRequestsOf(parts, arrival, upstream, () =>
-        session && { upstream: upstreamOf(session, upstream), session }),
+      serverRequests: upstream &&
+        serverRequestsOf(
+          parts,
+          arrival,
+          upstream,
+          () => session && { upstream: upstreamOf(session, upstream), session },
+        ),
     },
     ended: (ending, upstream) => {
       ended.resolve(ending);

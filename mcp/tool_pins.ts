@@ -4,6 +4,7 @@
  */
 import { GatewayError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { mapInSlices } from "../core/slices.ts";
 import { isSuspicious } from "../core/tool_flags.ts";
 import {
   type PinModes,
@@ -14,6 +15,7 @@ import {
   type SeenTool,
 } from "../core/tool_pin.ts";
 import type { ToolPin } from "../core/tool_pin.ts";
+import { LIST_PACING } from "./tool_list.ts";
 
 /** A pin with what its definition says, as far as a decision needs it. */
 export interface KeptPin extends PinRow {
@@ -65,9 +67,15 @@ export interface ToolPins {
 export interface ToolPinsOptions {
   readonly store: PinStore;
   readonly modesOf: (upstream: string) => PinModes;
+  /** A clock that never steps, milliseconds. */
+  readonly steadyMs: () => number;
   /** A plan could not be recorded: what it was about stays held. */
   readonly onError: (upstream: string, error: unknown) => void;
 }
+
+/** Changes of one upstream's tools that are recorded at once; further ones one by one, each after this time. */
+const MAX_CHANGES_AT_ONCE = 10;
+const CHANGE_INTERVAL_MS = 60_000;
 
 /** Makes the pins of this replica; nothing is read until an upstream was. */
 export function createToolPins(options: ToolPinsOptions): ToolPins {
@@ -78,6 +86,8 @@ class Pins implements ToolPins {
   readonly #options: ToolPinsOptions;
   readonly #books = new Map<string, Book>();
   readonly #listeners: ((upstream: string) => void)[] = [];
+  /** By upstream until when the changes that were recorded count, milliseconds. */
+  readonly #recent = new Map<string, number>();
 
   constructor(options: ToolPinsOptions) {
     this.#options = options;
@@ -94,10 +104,14 @@ class Pins implements ToolPins {
   async observe(upstream: string, tools: readonly SeenTool[]): Promise<PinBook> {
     const modes = this.#options.modesOf(upstream);
     const book = this.#books.get(upstream) ?? await this.#read(upstream);
+    const isFirst = (version: number) => version === 0 && tools.length > 0;
+    const suspicious = isFirst(book.version) ? await suspiciousOf(tools) : NONE;
     const plan = (now: { readonly version: number; readonly rows: ReadonlyMap<string, PinRow> }) =>
-      planPins(now.rows, now.version === 0 && tools.length > 0, tools, modes, isSuspiciousTool);
+      planPins(now.rows, isFirst(now.version), tools, modes, (tool) => suspicious.has(tool));
     const planned = plan(book);
     if (planned === undefined) return book;
+    // An upstream that never shows the same twice must not fill the record, of which nothing is ever removed.
+    if (!planned.isFirst && !this.#mayRecord(upstream)) return book;
     try {
       await this.#options.store.record(upstream, tools, (now) => plan({ ...now, rows: rowsOf(now) }));
     } catch (error) {
@@ -115,6 +129,14 @@ class Pins implements ToolPins {
     for (const [upstream, book] of this.#books) {
       if ((versions.get(upstream) ?? 0) > book.version) await this.#read(upstream);
     }
+  }
+
+  #mayRecord(upstream: string): boolean {
+    const nowMs = this.#options.steadyMs();
+    const freeAtMs = Math.max(nowMs, this.#recent.get(upstream) ?? 0) + CHANGE_INTERVAL_MS;
+    if (freeAtMs > nowMs + MAX_CHANGES_AT_ONCE * CHANGE_INTERVAL_MS) return false;
+    this.#recent.set(upstream, freeAtMs);
+    return true;
   }
 
   /** Reads may overtake each other: an older answer changes nothing. */
@@ -156,8 +178,16 @@ function rowsOf({ pins }: UpstreamPins): ReadonlyMap<string, KeptPin> {
   return new Map(pins.map((pin) => [pin.name, pin]));
 }
 
-function isSuspiciousTool({ definition }: SeenTool): boolean {
-  return isSuspicious(parseDefinition(definition));
+const NONE: ReadonlySet<SeenTool> = new Set();
+
+/** Looked for before the plan is made: that happens in one go, and under a lock. */
+async function suspiciousOf(tools: readonly SeenTool[]): Promise<ReadonlySet<SeenTool>> {
+  const verdicts = await mapInSlices(
+    tools,
+    ({ definition }) => isSuspicious(parseDefinition(definition)),
+    LIST_PACING,
+  );
+  return new Set(tools.filter((_, index) => verdicts[index] === true));
 }
 
 function parseDefinition(text: string): JsonObject {

@@ -65,13 +65,15 @@ class SharedPins implements PinStore {
 function replicaOf(store: SharedPins, toolChanges: PinMode = "quarantine", newTools: PinMode = toolChanges) {
   const errors: string[] = [];
   const changes: string[] = [];
+  const clock = { nowMs: 0 };
   const pins = createToolPins({
     store,
+    steadyMs: () => clock.nowMs,
     modesOf: () => ({ toolChanges, newTools }),
     onError: (upstream, error) => errors.push(`${upstream}: ${error instanceof Error && error.message}`),
   });
   pins.onChange((upstream) => changes.push(upstream));
-  return { pins, errors, changes };
+  return { pins, errors, changes, clock };
 }
 
 Deno.test("observe() trusts the first reading, but for what has no honest use, and holds what comes later", async () => {
@@ -178,4 +180,20 @@ Deno.test("observe lets a change pass only once it is recorded, and says so", as
   const book = await pins.observe("acme", [seen("pay", "2")]);
   assert.deepEqual(book.pinOf("pay", "2"), { state: "changed", digest: "1", seen: "2", isHeld: false });
   assert.equal(book.pinOf("pay", "3").isHeld, true, "this one nobody has recorded");
+});
+
+Deno.test("an upstream that never shows the same twice cannot fill the record; what is not recorded is held", async () => {
+  const store = new SharedPins();
+  const { pins, clock } = replicaOf(store);
+  let digest = 0;
+  const observe = () => pins.observe("acme", [seen("pay", String(++digest))]);
+  for (let n = 0; n < 100; n++) await observe();
+  assert.equal(store.writes.length, 11); // the first reading, and ten changes
+  assert.equal((await observe()).pinOf("pay", String(digest)).isHeld, true);
+  clock.nowMs = 60_000;
+  for (let n = 0; n < 10; n++) await observe();
+  assert.equal(store.writes.length, 12);
+  clock.nowMs = 3_600_000;
+  await observe();
+  assert.equal(store.writes.length, 13);
 });

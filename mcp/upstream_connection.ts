@@ -74,7 +74,7 @@ export interface ExchangeClock {
   /** Called with what the runtime said when no answer began; agents learn only a code. */
   readonly onNoAnswer?: ((upstream: string, error: unknown) => void) | undefined;
   /** Hears whether somebody was there. */
-  readonly loads?: Pick<UpstreamLoads, "answered" | "connectFailed"> | undefined;
+  readonly loads?: Pick<UpstreamLoads, "answered" | "connectFailed" | "linger"> | undefined;
 }
 
 /** What says that nobody was there to answer. */
@@ -84,6 +84,8 @@ const NOBODY_THERE: readonly string[] = ["connect_failed", "cannot_start"];
 const MAX_FORWARDED_HEADER = 8192;
 const MAX_SESSION_ID = 1024;
 const SMALL_ANSWER = 64 * 1024;
+/** How long the end of an exchange may come after its answer. */
+const MAX_DRAIN_MS = 1_000;
 
 /** Sends one request; throws `UpstreamFailure` when no answer starts. Redirects are never followed. */
 export async function exchangeWith(
@@ -111,7 +113,8 @@ export async function exchangeWith(
     const maxBytes = isLongLived ? Infinity : upstream.max_response_bytes;
     const elapsedMs = () => clock.nowMs() - startedMs;
     const isNear = upstream.serve !== undefined;
-    return new Exchange(response, deadline, { maxBytes, isNear, elapsedMs, onEnd: end });
+    const linger = () => clock.loads === undefined ? () => {} : clock.loads.linger(upstream.name);
+    return new Exchange(response, deadline, { maxBytes, isNear, elapsedMs, linger, onEnd: end });
   } catch (error) {
     const failure = deadline.isCancelled ? cancelled() : fetchFailure(error, deadline);
     if (NOBODY_THERE.includes(failure.code)) clock.loads?.connectFailed(upstream.name);
@@ -139,6 +142,7 @@ function send(upstream: Endpoint, request: UpstreamRequest, signal: AbortSignal)
 
 interface ExchangeTraits extends Pick<Exchange, "elapsedMs" | "isNear"> {
   readonly maxBytes: number;
+  readonly linger: () => (() => void) | undefined;
   readonly onEnd: () => void;
 }
 
@@ -153,6 +157,7 @@ export class Exchange {
   #reader: ChunkReader | undefined;
   readonly #deadline: Deadline;
   readonly #maxBytes: number;
+  readonly #linger: ExchangeTraits["linger"];
   readonly #onEnd: () => void;
   #received = 0;
   #hasEnded = false;
@@ -160,7 +165,7 @@ export class Exchange {
   constructor(
     response: Response,
     deadline: Deadline,
-    { maxBytes, isNear, elapsedMs, onEnd }: ExchangeTraits,
+    { maxBytes, isNear, elapsedMs, linger, onEnd }: ExchangeTraits,
   ) {
     this.status = response.status;
     this.headers = response.headers;
@@ -169,6 +174,7 @@ export class Exchange {
     this.#response = response;
     this.#deadline = deadline;
     this.#maxBytes = maxBytes;
+    this.#linger = linger;
     this.#onEnd = onEnd;
   }
 
@@ -248,12 +254,22 @@ export class Exchange {
     else if (!this.#response.bodyUsed) this.#response.body?.cancel().catch(() => {});
   }
 
-  /** Reads what is left and throws it away, so that the connection can be used again. Never rejects. */
+  /**
+   * Reads what is left and throws it away, so that the connection can be used again; where the end does not come soon, or
+   * too many wait for theirs, it is closed. Never rejects.
+   */
   async drain(): Promise<void> {
+    if (this.#hasEnded) return;
+    const leave = this.#linger();
+    if (leave === undefined) return this.abort();
+    const timer = setTimeout(() => this.abort(), MAX_DRAIN_MS);
     try {
       while (await this.read() !== undefined);
     } catch {
       // Nothing depends on these bytes any more.
+    } finally {
+      clearTimeout(timer);
+      leave();
     }
   }
 

@@ -29,6 +29,11 @@ export interface UpstreamLoads {
   answered(upstream: string): void;
   /** Nobody was there: no connection. */
   connectFailed(upstream: string): void;
+  /**
+   * An answer is there, but its exchange has not ended: a place for that, as many as for requests, or `undefined`. Returns
+   * how it is given back.
+   */
+  linger(upstream: string): (() => void) | undefined;
   /** Requests that wait for any upstream. */
   waiting(): number;
 }
@@ -43,6 +48,7 @@ const BUSY_RETRY_SECONDS = 1;
 /** Makes the loads of all configured upstreams; those of others are not bounded and never refused. */
 export function createUpstreamLoads(options: UpstreamLoadsOptions): UpstreamLoads {
   const places = new Map([...options.maxConcurrent].map(([name, most]) => [name, new Places(most)]));
+  const lingering = new Map([...options.maxConcurrent].map(([name, most]) => [name, { left: most }]));
   const circuits = new Map([...options.maxConcurrent.keys()].map((name) => [name, new Circuit()]));
   const refuse = (refusal: UpstreamRefusal) => {
     options.onRefused?.(refusal.code);
@@ -62,6 +68,12 @@ export function createUpstreamLoads(options: UpstreamLoadsOptions): UpstreamLoad
     connectFailed: (upstream) => {
       const opened = circuits.get(upstream)?.failed(options.steadyMs());
       if (opened === true) options.onCircuit?.(upstream, "open");
+    },
+    linger: (upstream) => {
+      const places = lingering.get(upstream) ?? { left: Infinity };
+      if (places.left === 0) return undefined;
+      places.left--;
+      return () => void places.left++;
     },
     waiting: () => [...places.values()].reduce((sum, { taken }) => sum + taken, 0),
   };

@@ -26,8 +26,8 @@ export async function excessRights(sql: postgres.ISql, role: string | null): Pro
         OR pg_has_role(oid, 'pg_write_server_files', 'MEMBER') THEN 'it may write files of the server' END,
       CASE WHEN has_database_privilege(oid, current_database(), 'CREATE') THEN 'it may create schemas' END,
       CASE WHEN has_schema_privilege(oid, current_schema(), 'CREATE')
-        THEN format('it may create objects in the schema %I: REVOKE CREATE ON SCHEMA %1$I FROM PUBLIC, before PostgreSQL 15 '
-          'after ALTER SCHEMA %1$I OWNER TO pg_database_owner', current_schema()) END
+        THEN format('it may create objects in the schema %I: REVOKE CREATE ON SCHEMA %1$I FROM PUBLIC '
+          '(on PostgreSQL 14 first ALTER SCHEMA %1$I OWNER TO pg_database_owner)', current_schema()) END
     ], NULL)) AS excess FROM me
     UNION ALL
     SELECT 'it owns the database, or may become its owner' FROM me, pg_database d

@@ -1,6 +1,6 @@
 import type postgres from "postgres";
 import type { Tx } from "../core/tx.ts";
-import { nameSkeleton } from "../core/tool_flags.ts";
+import { nameSkeleton } from "../core/name_skeleton.ts";
 import type { PinPlan, PinRow, PinState, SeenTool } from "../core/tool_pin.ts";
 import type { Database } from "./database.ts";
 import { safeInteger } from "./safe_integer.ts";

@@ -12,7 +12,7 @@ export const AUDIT_ROUTES = {
     query: pageQuery(seq, { tenant: chainName.default("default") }),
     answer: {
       status: 200,
-      description: "One page, in the order of the chain.",
+      description: "One page, in the order of the chain; of long events it may have fewer than `limit`.",
       schema: page(
         "events",
         z.strictObject({

@@ -18,7 +18,8 @@ const UNUSABLE_RANGE = {
 } as const;
 const TOO_MANY_EXPORTS = {
   code: "too_many_exports",
-  when: "The operator, or all together, have too many exports under way.",
+  when:
+    "The operator, those who export the tenant's record, or all together have too many exports under way.",
 } as const;
 
 /** Exports: one that proves what it holds, and one for spreadsheets that proves nothing. */
@@ -52,7 +53,7 @@ export const AUDIT_EXPORT_ROUTES = {
     query: z.strictObject({ ...range, ...eventTerms }),
     answer: {
       status: 200,
-      description: "RFC 4180. A cell that a spreadsheet would compute begins with an apostrophe.",
+      description: "RFC 4180. An apostrophe stands before whatever a spreadsheet would compute.",
       file: "text/csv; charset=utf-8",
     },
     problems: { 404: [UNKNOWN_TENANT], 422: [UNUSABLE_RANGE], 429: [TOO_MANY_EXPORTS] },

@@ -14,7 +14,7 @@ export interface PageSource {
 }
 
 const PAGE_EVENTS = 1_000;
-const PAGE_BYTES = 1024 * 1024;
+const PAGE_BYTES = 2 * 1024 * 1024;
 
 /** The pages from `first` to `last`. Events that are not there are left out. */
 export async function* eventPages(

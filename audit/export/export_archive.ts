@@ -71,6 +71,7 @@ export class ExportError extends Error {
 
 /** Bytes of a part that are kept between counting and sending them; a longer part is read twice. */
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+const NOTHING = new Uint8Array();
 
 /** The bytes of the archive, a page of events at a time. Throws `ExportError` before the first byte when the order cannot be served. */
 export async function* exportArchive(
@@ -108,6 +109,7 @@ async function* partOf(
   for await (const lines of linesOf(source, order, first, last)) {
     size += lines.length;
     if (size <= MAX_KEPT_BYTES) kept.push(lines);
+    yield NOTHING; // here it can be ended
   }
   yield tarHeader(partName(first), size, modifiedAt);
   let sent = 0;

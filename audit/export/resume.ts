@@ -13,15 +13,13 @@ export interface ArrivedExport {
   readonly isWhole: boolean;
 }
 
-/** Looks through a file that may be cut off; `undefined` when not even manifest and checkpoint are whole. */
+/** Looks through a file that may be cut off or damaged; `undefined` when not even manifest and checkpoint can be used. */
 export async function arrivedExport(chunks: AsyncIterable<Uint8Array>): Promise<ArrivedExport | undefined> {
   let manifest: Manifest | undefined;
   let [files, wholeBytes, isWhole] = [0, 0, false];
   try {
     for await (const { name, content } of readTar(chunks, MAX_PART_BYTES)) {
-      if (name === MANIFEST_FILE && files === 0) {
-        manifest = manifestSchema.parse(JSON.parse(new TextDecoder().decode(content)));
-      }
+      if (name === MANIFEST_FILE && files === 0) manifest = readManifest(content);
       files++;
       wholeBytes += 512 + Math.ceil(content.length / 512) * 512;
     }
@@ -34,4 +32,12 @@ export async function arrivedExport(chunks: AsyncIterable<Uint8Array>): Promise<
   const parts = files - 2;
   const lastSeq = parts === 0 ? undefined : Math.min(manifest.last, manifest.first - 1 + parts * PART_EVENTS);
   return { manifest, wholeBytes, lastSeq, isWhole };
+}
+
+function readManifest(content: Uint8Array): Manifest | undefined {
+  try {
+    return manifestSchema.safeParse(JSON.parse(new TextDecoder().decode(content))).data;
+  } catch {
+    return undefined; // not even JSON
+  }
 }

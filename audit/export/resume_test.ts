@@ -26,3 +26,18 @@ Deno.test("an export that broke off anywhere goes on to the same bytes", async (
   assert.deepEqual([all?.isWhole, all?.lastSeq, all?.wholeBytes], [true, last, whole.length]);
   assert.equal(await arrivedExport(chunks(new Uint8Array())), undefined);
 });
+
+Deno.test("arrivedExport() uses nothing of a file whose manifest is damaged", async () => {
+  const whole = await archiveOf(await honestLog(5));
+  const text = new TextDecoder("latin1").decode(whole);
+  for (
+    const [word, other] of [['{"chain"', '["chain"'], ['"first":1', '"first":0'], [
+      '"generator"',
+      '"GENERATOR"',
+    ]]
+  ) {
+    const damaged = Uint8Array.from(text.replace(word!, other!), (character) => character.charCodeAt(0));
+    assert.equal(damaged.length, whole.length);
+    assert.equal(await arrivedExport(chunks(damaged)), undefined, word);
+  }
+});

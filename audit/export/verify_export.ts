@@ -9,7 +9,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint.ts";
 import { LeafRun, rootOfRange } from "../merkle_range.ts";
 import { equal, verifyConsistency } from "../merkle_tree.ts";
-import { NoteError, type NoteVerifier } from "../signed_note.ts";
+import { NoteError, type NoteVerifier, requireCount } from "../signed_note.ts";
 import {
   CHECKPOINT_FILE,
   type Manifest,
@@ -87,6 +87,7 @@ export async function verifyExport(
   chunks: AsyncIterable<Uint8Array>,
   knowledge: AuditorKnowledge,
 ): Promise<ExportReport> {
+  requireCount(knowledge.witnessesNeeded);
   const progress = { events: 0, redacted: 0 };
   let manifest: Manifest | undefined;
   try {
@@ -171,7 +172,7 @@ function parseCanonical(content: Uint8Array): unknown {
 }
 
 function issueText(issue: z.core.$ZodIssue | undefined): string {
-  return `"${issue?.path.join(".") ?? ""}": ${issue?.message ?? "unreadable"}`;
+  return `"${issue?.path.join(".") ?? ""}": ${issue?.message ?? "unreadable"}`.slice(0, 300);
 }
 
 function openSigned({ content }: TarFile, manifest: Manifest, knowledge: AuditorKnowledge) {

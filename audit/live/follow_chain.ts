@@ -54,7 +54,7 @@ const WINDOW_EVENTS = 1_024;
 /** After so many in which nothing fitted it says how far it has looked. */
 const SILENT_PAGES = 32;
 
-/** Reads the next page only when the one before was taken. */
+/** Reads the next page only when the one before was taken. Ends when the chain has become shorter. */
 export async function* followChain(
   source: FollowedChain,
   heads: HeadFeed,
@@ -72,6 +72,8 @@ export async function* followChain(
     if (seq >= headSeq) {
       const beyond = await heads.beyond(chain, seq, quietMs, signal);
       if (signal.aborted) return;
+      // What comes after a restore is another history, although its numbers go on.
+      if (beyond !== undefined && beyond < seq) return;
       if (beyond === undefined) yield { events: [], seq };
       else headSeq = beyond;
       continue;

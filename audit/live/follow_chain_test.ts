@@ -136,3 +136,13 @@ Deno.test("followChain() ends with its signal, and with an error where an event 
   });
   await assert.rejects(broken.next(), /Expected event 4 of "c", found none/);
 });
+
+Deno.test("followChain() ends when the chain has become shorter: the database was restored", async () => {
+  const growing = growingChain(10);
+  const pages = follow(growing, 0);
+  assert.deepEqual(seqs(await take(pages, 10)), numbers(1, 10));
+  const next = pages.next();
+  growing.texts.length = 5;
+  assert.equal((await next).done, true);
+  growing.append(7);
+});

@@ -9,8 +9,8 @@ export interface HeadFeedOptions {
 
 export interface HeadFeed {
   /**
-   * Resolves with the number of the chain's last event when that is greater than `seq`, or with `undefined` after
-   * `timeoutMs`, or when the signal is aborted.
+   * Resolves with the number of the chain's last event when that is not `seq` any more, or with `undefined` after
+   * `timeoutMs`, or when the signal is aborted. A smaller number says that the database was restored.
    */
   beyond(chain: string, seq: number, timeoutMs: number, signal: AbortSignal): Promise<number | undefined>;
 }
@@ -35,7 +35,7 @@ export function createHeadFeed(options: HeadFeedOptions): HeadFeed {
       const heads = await read([...new Set([...waiting].map(({ chain }) => chain))]);
       for (const one of waiting) {
         const headSeq = heads.get(one.chain) ?? 0;
-        if (headSeq > one.seq) one.tell(headSeq);
+        if (headSeq !== one.seq) one.tell(headSeq);
       }
     } catch (error) {
       onError(error); // whoever waits goes on waiting

@@ -53,7 +53,7 @@ async function lookBeyond(
     (await namesIn(folder)).filter((name) => (sizeOfName(name) ?? -1) > known)
   );
   const sizeOf = (name: string) => sizeOfName(name) ?? 0;
-  return await judgeAll(beyond, sizeOf, async (name) => {
+  return await judgeAll(beyond, checkpoint, sizeOf, async (name) => {
     const text = await onDisk(() => Deno.readTextFile(`${folder}/${name}`));
     return await judgeHeld(text, sizeOf(name), checkpoint, options);
   });

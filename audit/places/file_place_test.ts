@@ -122,9 +122,8 @@ Deno.test("a process that starts with a restored database finds the fork below w
     const pushed = await placeAt(folder, restored.tree).push(restored.checkpoint(220), 100, SIGNAL);
     assert.deepEqual(pushed, { kind: "conflict", code: "forked", size: 200 });
     await assert.rejects(placeAt(folder).push(log.checkpoint(220), 100, SIGNAL), /Something else stands/);
-    for (const decoy of ["210", "900"]) {
-      await Deno.remove(`${folder}/default/0000000000000${decoy}.checkpoint`);
-    }
+    await Deno.remove(`${folder}/default/0000000000000900.checkpoint`);
+    // One below may be of a key that is retired.
     assert.equal((await placeAt(folder).push(log.checkpoint(220), 100, SIGNAL)).kind, "taken");
   });
 });

@@ -16,7 +16,10 @@ export interface HeldOptions {
 const SIZE_DIGITS = 16;
 const FILE_NAME = /^(\d{16})\.checkpoint$/;
 /** So many are read, from the largest on: what a stranger has put there must not hide the next one. */
-const MAX_JUDGED = 16;
+const MAX_JUDGED = 64;
+
+/** What stands there is no checkpoint of this log that a key of ours has signed under that name. */
+class ForeignNote extends PlaceError {}
 
 /** Name of the file or object of a checkpoint, below that of its chain. */
 export function checkpointFileName({ chain, size }: Pick<PlacedCheckpoint, "chain" | "size">): string {
@@ -42,31 +45,35 @@ export async function judgeHeld(
   const { origin, size } = checkpoint;
   const held = openHeld(text, origin, verifiersOf(origin));
   if (held.size !== heldSize) {
-    throw new PlaceError(`Expected a checkpoint of ${heldSize} events under its name, found ${held.size}`);
+    throw new ForeignNote(`Expected a checkpoint of ${heldSize} events under its name, found ${held.size}`);
   }
   if (held.size > size) return { code: "rolled_back", size: held.size };
   const { root } = await provenGrowth(tree, checkpoint, held.size);
   return equal(held.root, root) ? undefined : { code: "forked", size: held.size };
 }
 
-/** Judges all that stand there, by `sizeOf`; the largest ones when there are too many. */
+/**
+ * Judges all that stand there besides `checkpoint`, by `sizeOf`; the largest ones when there are too many. What is not ours
+ * is passed over below the checkpoint, where a key may have signed that is retired, and refused above it.
+ */
 export async function judgeAll<Held>(
   all: readonly Held[],
+  { size }: PlacedCheckpoint,
   sizeOf: (held: Held) => number,
   judge: (held: Held) => Promise<PlaceConflict | undefined>,
 ): Promise<PlaceConflict | undefined> {
-  let notOurs: PlaceError | undefined;
+  let foreign: ForeignNote | undefined;
   const largest = all.toSorted((left, right) => sizeOf(right) - sizeOf(left)).slice(0, MAX_JUDGED);
   for (const held of largest) {
     try {
       const conflict = await judge(held);
       if (conflict !== undefined) return conflict;
     } catch (error) {
-      if (!(error instanceof PlaceError)) throw error;
-      notOurs ??= error;
+      if (!(error instanceof ForeignNote)) throw error;
+      if (sizeOf(held) >= size) foreign ??= error; // whoever put it there may have put it in the place of one of ours
     }
   }
-  if (notOurs !== undefined) throw notOurs; // whoever put it there may have put it in the place of one of ours
+  if (foreign !== undefined) throw foreign;
   return undefined;
 }
 
@@ -75,6 +82,6 @@ function openHeld(text: string, origin: string, keys: readonly NoteVerifier[]) {
     return openCheckpoint(text, { origin, keys }).checkpoint;
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
-    throw new PlaceError(`Something else stands where a checkpoint of this log belongs: ${error.message}`);
+    throw new ForeignNote(`Something else stands where a checkpoint of this log belongs: ${error.message}`);
   }
 }

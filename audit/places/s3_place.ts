@@ -100,7 +100,7 @@ async function lookBeyond(
   const all = [...listed.versions, ...larger?.versions ?? []];
   const sizeOf = ({ name }: S3Version) => sizeOfName(name) ?? -1;
   const beyond = all.filter((version) => sizeOf(version) > known);
-  return await judgeAll(beyond, sizeOf, async (version) => {
+  return await judgeAll(beyond, checkpoint, sizeOf, async (version) => {
     const path = `/${prefix}${chain}/${version.name}?versionId=${encodeURIComponent(version.versionId)}`;
     const there = await ask("GET", path);
     if (there.status !== 200) throw refusedBy(there);

@@ -90,14 +90,26 @@ class Rounds implements Indexer {
     const { store } = this.#options;
     const chains = await store.progress();
     this.#behind = chains.reduce((sum, chain) => sum + waiting(chain), 0);
-    for (const { chain, headSeq, segments } of chains) {
-      for (let segment = segments; (segment + 1) * SEGMENT_EVENTS <= headSeq; segment++) {
-        // Asked for every segment: one takes much less time than the lease lasts.
-        if (this.#isClosed || !await store.lead() || !await this.#index(chain, segment)) return;
-        await store.forget(chain);
-        this.#behind -= SEGMENT_EVENTS;
+    for (const chain of chains) {
+      try {
+        if (!await this.#indexChain(chain)) return;
+      } catch (error) {
+        // An event that cannot be read must not keep the index of other chains back.
+        this.#options.onError(error);
       }
     }
+  }
+
+  /** False when this replica must not go on. */
+  async #indexChain({ chain, headSeq, segments }: IndexedChain): Promise<boolean> {
+    const { store } = this.#options;
+    for (let segment = segments; (segment + 1) * SEGMENT_EVENTS <= headSeq; segment++) {
+      // Asked for every segment: one takes much less time than the lease lasts.
+      if (this.#isClosed || !await store.lead() || !await this.#index(chain, segment)) return false;
+      await store.forget(chain);
+      this.#behind -= SEGMENT_EVENTS;
+    }
+    return true;
   }
 
   async #index(chain: string, segment: number): Promise<boolean> {

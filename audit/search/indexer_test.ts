@@ -82,3 +82,18 @@ Deno.test("a round that fails is reported, and the next one goes on", async () =
   while (added.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   await indexer.close();
 });
+
+Deno.test("an event that cannot be read keeps the index of no other chain back", async () => {
+  const { store, state, added } = memory({ a: SEGMENT_EVENTS, b: SEGMENT_EVENTS });
+  state.leads = Infinity;
+  const errors: unknown[] = [];
+  const oldest: IndexerStore["oldest"] = async (chain, ...range) => {
+    const rows = await store.oldest(chain, ...range);
+    return chain === "a" ? rows.map((row) => ({ ...row, canonical: "{" })) : rows;
+  };
+  const onError = (error: unknown) => void errors.push(error);
+  const indexer = createIndexer({ ...options, onError, store: { ...store, oldest } });
+  await indexer.indexAll();
+  assert.deepEqual(added.map(({ chain }) => chain), ["b"]);
+  assert.equal(errors.length, 1);
+});

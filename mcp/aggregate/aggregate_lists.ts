@@ -7,6 +7,7 @@ import type { RequestMessage } from "../message.ts";
 import type { Admitted } from "../port.ts";
 import type { Exchange, ResolvedUpstream } from "../upstream_connection.ts";
 import { itemTexts, shownItem } from "./shown_texts.ts";
+import { askInLanes } from "./upstream_lanes.ts";
 
 /** The list of each method: its member of the result, and what names an item. */
 const LISTS: Readonly<Record<string, readonly [string, "name" | "uri" | "uriTemplate"]>> = {
@@ -15,9 +16,7 @@ const LISTS: Readonly<Record<string, readonly [string, "name" | "uri" | "uriTemp
   "resources/list": ["resources", "uri"],
   "resources/templates/list": ["resourceTemplates", "uriTemplate"],
 };
-/** Upstreams that are asked at once. */
-const MAX_ASKED = 8;
-/** Longest time for one upstream's page, milliseconds. */
+/** Longest time for a page, milliseconds: who has not answered by then is left out, who was not asked comes with the next. */
 const MAX_LIST_MS = 10_000;
 /** Longest cursor of one upstream: with a longer one its list ends, so that those of the others go on. */
 const MAX_OWN_CURSOR_LENGTH = 2_048;
@@ -38,6 +37,7 @@ export interface AggregateListing {
   /** The request as one at that upstream. */
   readonly arrivalAt: (upstream: ResolvedUpstream) => Arrival;
   readonly ask: AskForPage;
+  readonly withinMs?: number;
 }
 
 /** A page: the member of the result with the items as texts, and where the next begins. */
@@ -65,30 +65,55 @@ export async function listPage(
   if (member === undefined || named === undefined) throw new TypeError(`"${message.method}" lists nothing`);
   const cursors = await parts.listCursors.read(message, listing.admitted);
   const asked = listing.upstreams.filter(({ name }) => cursors === undefined || cursors.has(name));
+  const pages = new Map<string, Part>();
+  let length = 0;
+  const unasked = await askInLanes(asked, {
+    ask: (upstream, leftMs) => {
+      const own = withCursor(message, cursors?.get(upstream.name));
+      return partOf(parts, own, listing, { upstream: inTime(upstream, leftMs), member, named });
+    },
+    takes: ({ name }, part) => {
+      pages.set(name, part);
+      length += lengthOf(part);
+      return length < MAX_PAGE_LENGTH;
+    },
+    withinMs: listing.withinMs ?? MAX_LIST_MS,
+  });
+  const waiting = new Set(unasked.map(({ name }) => name));
+  const { items, next } = joined(asked.map(({ name }) => ({
+    ...{ name, cursor: cursors?.get(name) ?? "" },
+    part: waiting.has(name) ? undefined : pages.get(name) ?? NOTHING,
+  })));
+  const nextCursor = await parts.listCursors.write(next, message, listing.admitted);
+  return { member, items, ...(nextCursor === undefined ? {} : { nextCursor }) };
+}
+
+/** One upstream with the cursor that it was to be asked with; without a part it was not. */
+interface Asked {
+  readonly name: string;
+  readonly cursor: string;
+  readonly part: Part | undefined;
+}
+
+/** What fits on the page, in the order of the upstreams, and where the next begins. */
+function joined(asked: readonly Asked[]) {
   const items: string[] = [];
   const next = new Map<string, string>();
   let length = 0;
-  for (let from = 0; from < asked.length; from += MAX_ASKED) {
-    const batch = asked.slice(from, from + MAX_ASKED);
-    const pages = await Promise.all(
-      batch.map((upstream) =>
-        partOf(parts, withCursor(message, cursors?.get(upstream.name)), listing, { upstream, member, named })
-      ),
-    );
-    for (const [index, part] of pages.entries()) {
-      const { name = "" } = batch[index] ?? {};
-      const partLength = part.items.reduce((sum, item) => sum + item.length, 0);
-      if (length > 0 && length + partLength > MAX_PAGE_LENGTH) {
-        next.set(name, cursors?.get(name) ?? "");
-        continue;
-      }
-      length += partLength;
-      items.push(...part.items);
-      if (part.cursor !== undefined) next.set(name, part.cursor);
+  for (const { name, cursor, part } of asked) {
+    if (part === undefined || (length > 0 && length + lengthOf(part) > MAX_PAGE_LENGTH)) {
+      next.set(name, cursor);
+      continue;
     }
+    length += lengthOf(part);
+    items.push(...part.items);
+    if (part.cursor !== undefined) next.set(name, part.cursor);
   }
-  const nextCursor = await parts.listCursors.write(next, message, listing.admitted);
-  return { member, items, ...(nextCursor === undefined ? {} : { nextCursor }) };
+  return { items, next };
+}
+
+function lengthOf({ items }: Part): number {
+  return items.reduce((sum, item) => sum + item.length, 0);
 }
 
 async function partOf(
@@ -105,7 +130,7 @@ async function partOf(
   // An upstream that is busy, or known to be down, is left out like one that does not answer.
   if (parts.loads.enter(upstream.name, admitted.tenant) !== undefined) return NOTHING;
   try {
-    const exchange = await ask(inTime(upstream), arrival, message);
+    const exchange = await ask(upstream, arrival, message);
     const answer = await collectAnswer(exchange, message.id, upstream.max_response_bytes);
     const filtered = reread(await listFilter(parts, arrival, admitted, message.id)(answer));
     const items = itemTexts(filtered, member).map((item) => shownItem(item, named, upstream.name));
@@ -122,8 +147,8 @@ async function partOf(
 }
 
 /** One silent upstream must not keep the lists of all others back. */
-function inTime(upstream: ResolvedUpstream): ResolvedUpstream {
-  return { ...upstream, timeout_ms: Math.min(upstream.timeout_ms, MAX_LIST_MS) };
+function inTime(upstream: ResolvedUpstream, leftMs: number): ResolvedUpstream {
+  return { ...upstream, timeout_ms: Math.min(upstream.timeout_ms, Math.ceil(leftMs)) };
 }
 
 function reread(text: string): Answer {

@@ -20,8 +20,8 @@ const message: RequestMessage = {
   bytes: new Uint8Array(),
 };
 
-/** Lists the prompts of upstreams, each of which answers with this result. */
-async function listing(results: Readonly<Record<string, JsonObject>>) {
+/** Lists the prompts of upstreams, each of which answers with this result, or says nothing. */
+async function listing(results: Readonly<Record<string, JsonObject | undefined>>, withinMs?: number) {
   const loads = createUpstreamLoads({
     maxConcurrent: new Map(Object.keys(results).map((name) => [name, 1])),
     steadyMs: () => 0,
@@ -29,7 +29,10 @@ async function listing(results: Readonly<Record<string, JsonObject>>) {
   const upstreams: readonly ResolvedUpstream[] = Object.entries(results).map(([name, result]) => ({
     ...upstreamOf("http://localhost"),
     name,
-    serve: () => Promise.resolve(Response.json({ jsonrpc: "2.0", id: 1, result })),
+    serve: () =>
+      result === undefined
+        ? new Promise(() => {})
+        : Promise.resolve(Response.json({ jsonrpc: "2.0", id: 1, result })),
   }));
   const listCursors = await makeCursors();
   const parts = { ...clock, loads, listCursors } as unknown as FrontParts;
@@ -42,6 +45,7 @@ async function listing(results: Readonly<Record<string, JsonObject>>) {
       ...{ admitted, upstreams },
       arrivalAt: (upstream) => ({ origin: { upstream: upstream.name } }) as Arrival,
       ask: (upstream) => exchangeWith(upstream, { method: "POST" }, clock),
+      ...(withinMs === undefined ? {} : { withinMs }),
     });
   return { loads, list, listCursors };
 }
@@ -56,6 +60,27 @@ Deno.test("a list takes a place at each upstream, and leaves out who has none", 
   loads.leave("a", "other");
   assert.deepEqual((await list()).items, [ofA, ofB]);
   assert.equal(loads.waiting(), 0);
+});
+
+Deno.test("silent upstreams keep a list back once, all of them together, and hide no other", async () => {
+  const silent = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`s${index}`, undefined]));
+  const { loads, list } = await listing({ ...silent, a: prompt, b: prompt }, 1_000);
+  const startedMs = performance.now();
+  const { items, nextCursor } = await list();
+  assert.deepEqual([items, nextCursor], [[ofA, ofB], undefined]);
+  assert.ok(performance.now() - startedMs < 1_900);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(loads.waiting(), 0);
+});
+
+Deno.test("upstreams that a list did not come to in time are on its next page", async () => {
+  const silent = Object.fromEntries(Array.from({ length: 8 }, (_, index) => [`s${index}`, undefined]));
+  const { list, listCursors } = await listing({ ...silent, a: prompt }, 100);
+  const { items, nextCursor } = await list();
+  assert.deepEqual(items, []);
+  const next = { ...message, params: { cursor: nextCursor ?? null } };
+  const reader = { tenant: "acme", rootBlockId: "r" };
+  assert.deepEqual(await listCursors.read(next, reader), new Map([["a", ""]]));
 });
 
 Deno.test("an upstream with an endless cursor ends its own list and nobody else's", async () => {

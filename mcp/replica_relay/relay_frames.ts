@@ -25,6 +25,15 @@ export type Frame =
  */
 export type NumberedFrame = Frame & { readonly number: number };
 
+/** A frame with who has sent it, and in which tenant's name: who does not know its exchange can say so. */
+export type SentFrame = NumberedFrame & { readonly sender?: FrameSender };
+
+/** Absent in frames of replicas of an older version. */
+export interface FrameSender {
+  readonly replica: string;
+  readonly tenant: string;
+}
+
 type HeaderPair = readonly [name: string, value: string];
 
 export interface RequestFrame {
@@ -49,9 +58,9 @@ const KINDS: readonly string[] = [
 
 /** Seals and opens frames; a frame is bound to its exchange and to the replica that it is for. */
 export interface FrameSeal {
-  seal(frame: NumberedFrame, receiver: string, exchange: string): Promise<string>;
+  seal(frame: SentFrame, receiver: string, exchange: string): Promise<string>;
   /** `undefined` for what no replica of this installation has sealed for this receiver and exchange. */
-  open(sealed: string, receiver: string, exchange: string): Promise<NumberedFrame | undefined>;
+  open(sealed: string, receiver: string, exchange: string): Promise<SentFrame | undefined>;
 }
 
 /** Makes the seal of frames under the keys of sessions. */
@@ -65,7 +74,7 @@ export function createFrameSeal(keys: SealKeys): FrameSeal {
       const value = await seal.open(sealed, boundTo(receiver, exchange));
       // What the key has authenticated was written by `seal`; a newer version may know more kinds.
       const isKnown = isJsonObject(value) && KINDS.includes(String(value.kind));
-      return isKnown ? value as unknown as NumberedFrame : undefined;
+      return isKnown ? value as unknown as SentFrame : undefined;
     },
   };
 }

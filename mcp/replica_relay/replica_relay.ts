@@ -5,7 +5,7 @@
 import type { LinkedRequest } from "../linked_request.ts";
 import type { LinkRelay } from "../link_server/link_server.ts";
 import { AskedExchange } from "./asked_exchange.ts";
-import type { FrameSeal, NumberedFrame, RequestFrame } from "./relay_frames.ts";
+import type { Frame, FrameSeal, NumberedFrame, RequestFrame, SentFrame } from "./relay_frames.ts";
 import { ServedExchange } from "./served_exchange.ts";
 
 /** The table that carries the frames. */
@@ -41,6 +41,9 @@ const ALIVE_MS = 3_000;
 
 /** A request that is older, by the clock of who asks, is not served; the clocks of replicas may differ by as much. */
 const MAX_AGE_MS = 60_000;
+
+/** Frames after which more of an answer comes. */
+const ANSWERING: readonly Frame["kind"][] = ["accepted", "head", "data", "decide"];
 
 /** The exchanges of this replica with others. */
 export class ReplicaRelay implements LinkRelay {
@@ -96,8 +99,9 @@ export class ReplicaRelay implements LinkRelay {
   }
 
   async #send(tenant: string, receiver: string, exchange: string, frame: NumberedFrame): Promise<number> {
-    const { store, seal } = this.#options;
-    return await store.send(tenant, receiver, exchange, await seal.seal(frame, receiver, exchange));
+    const { store, seal, replicaId } = this.#options;
+    const sent: SentFrame = { ...frame, sender: { replica: replicaId, tenant } };
+    return await store.send(tenant, receiver, exchange, await seal.seal(sent, receiver, exchange));
   }
 
   /** Takes what has come; whoever calls meanwhile makes it look once more. */
@@ -120,10 +124,18 @@ export class ReplicaRelay implements LinkRelay {
     }
   }
 
-  #receive(exchange: string, frame: NumberedFrame): void {
+  #receive(exchange: string, frame: SentFrame): void {
     if (frame.kind === "request") return this.#serve(exchange, frame);
-    this.#asked.get(exchange)?.receive(frame);
-    this.#served.get(exchange)?.receive(frame);
+    const known = this.#asked.get(exchange) ?? this.#served.get(exchange);
+    if (known !== undefined) known.receive(frame);
+    else if (ANSWERING.includes(frame.kind)) this.#refuse(exchange, frame);
+  }
+
+  /** Somebody still answers what nobody waits for: the cancellation was lost, or never sent. */
+  #refuse(exchange: string, { sender }: SentFrame): void {
+    if (sender === undefined) return;
+    const { replica, tenant } = sender;
+    this.#send(tenant, replica, exchange, { kind: "cancel", number: 0 }).catch(this.#options.onError);
   }
 
   /** Serves a request once: whoever writes the table could put it there again. */

@@ -228,6 +228,33 @@ Deno.test("a request that is taken back at once never overtakes itself", async (
   await close();
 });
 
+Deno.test("an exchange whose cancellation was lost ends at its owner with the next frame", async () => {
+  const aborted = Promise.withResolvers<void>();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const { one, two, store, close } = await twoReplicas((_upstream, { signal }) => {
+    signal.addEventListener("abort", () => aborted.resolve());
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        timer = setInterval(() => controller.enqueue(new TextEncoder().encode(":")), 10);
+      },
+      cancel: () => clearInterval(timer),
+    });
+    return Promise.resolve(new Response(body));
+  });
+  const agent = new AbortController();
+  const response = await one.send("two", "fs", post({ method: "GET", signal: agent.signal }));
+  const { send } = store;
+  store.send = (tenant, receiver, exchange, sealed) =>
+    receiver === "two" ? Promise.reject(new Error("no database")) : send(tenant, receiver, exchange, sealed);
+  agent.abort();
+  await assert.rejects(response.text(), { code: "cancelled" });
+  store.send = send;
+  await aborted.promise;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([one.open, two.open], [0, 0]);
+  await close();
+});
+
 Deno.test("a request that could not be taken back is cancelled at its owner", async () => {
   const { one, two, store, close } = await twoReplicas(() =>
     Promise.resolve(new Response(new ReadableStream()))

@@ -210,6 +210,20 @@ Deno.test("tenant A gets nothing through tenant B's upstream, with whatever it k
       const refused = await mine.request(method, params);
       assert.equal(refused.message.error.data.code, "not_available", `${method}: ${refused.text}`);
     }
+    // The gateway knows what the upstream speaks, and must not tell so by what it finds wrong with a call.
+    const malformed: readonly (readonly [string, JsonObject])[] = [
+      ["tools/call", { name: "test_simple_text", task: {} }],
+      ["tools/call", { name: "test_simple_text", arguments: [] }],
+      ["tools/call", { name: "test_simple_text", arguments: { a: "\0" } }],
+      ["completion/complete", { ref: { type: "x" } }],
+      ["prompts/get", { name: "a", arguments: 1 }],
+    ];
+    const missing = new ModernAgent(`${gateway.url}/mcp/missing`, ours, { elicitation: {} });
+    for (const [method, params] of malformed) {
+      const hidden = await mine.request(method, params);
+      const none = await missing.request(method, params);
+      assert.deepEqual([hidden.status, hidden.message.error], [none.status, none.message.error], hidden.text);
+    }
     assert.equal(modern.seen.length, before, "nothing reached the upstream");
   });
   await t.step("a state that was given to the other tenant", async () => {

@@ -121,7 +121,7 @@ async function verifyBoth(
       { INTENTGATE_DATA_DIR: gateway.dataDir },
     );
     assert.equal(exported.code, 0, exported.err);
-    assert.match(exported.out, /is verified: .*cosigned by witness\.example\/one/);
+    assert.match(exported.out, /^Verified: .*cosigned by witness\.example\/one/);
     const archive = await Deno.readFile(path);
     for (const needed of [1, 2]) {
       const report = await verifyExport(ReadableStream.from([archive]), {

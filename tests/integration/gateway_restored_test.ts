@@ -1,28 +1,12 @@
 /** A database that was restored from an old backup, and a chain whose rows were all removed: who says so, and where. */
 import assert from "node:assert/strict";
-import postgres from "postgres";
 import type { GatewayProcess } from "../gateway_process.ts";
-import { createDatabaseTests, type DatabaseFixture } from "./databases.ts";
+import { asSuperuser, removeChain } from "../superuser.ts";
+import { createDatabaseTests } from "./databases.ts";
 import { eventually, start } from "./gateways.ts";
 
 const { testPostgres } = createDatabaseTests();
 const CONFIG = { checkpoint_interval_seconds: 1, log_origin: "gateway.example" };
-
-async function asSuperuser(
-  { superuserUrl = assert.fail() }: DatabaseFixture,
-  run: (sql: postgres.Sql, database: string) => Promise<unknown>,
-  database?: string,
-): Promise<void> {
-  const url = new URL(superuserUrl);
-  const name = url.pathname.slice(1);
-  if (database !== undefined) url.pathname = database;
-  const sql = postgres(url.href, { max: 1, onnotice: () => {} });
-  try {
-    await run(sql, name);
-  } finally {
-    await sql.end();
-  }
-}
 
 const get = async (gateway: GatewayProcess, path: string) =>
   await (await gateway.api("GET", `/api/v1/audit/${path}`)).json();
@@ -51,7 +35,7 @@ async function refused(gateway: GatewayProcess): Promise<string[]> {
 }
 
 testPostgres(
-  "a restored database is called broken by every replica that has seen more, also where another had signed it",
+  "a restored database is called broken by every replica that has seen more, also where another had signed it, until the logs get a new name",
   async (fixture) => {
     const dataDirs = ["a", "b"].map((name) => `${fixture.dataDir}/${name}`);
     const run = (at: number) => start(fixture, { dataDir: dataDirs[at]!, config: CONFIG });
@@ -62,9 +46,9 @@ testPostgres(
       await signed(first, "default", 3);
     }
     for (const name of ["keys.json", "checkpoint_keys.pem"]) {
-    await Deno.copyFile(`${dataDirs[0]}/${name}`, `${dataDirs[1]}/${name}`);
-  }
-  await asSuperuser(
+      await Deno.copyFile(`${dataDirs[0]}/${name}`, `${dataDirs[1]}/${name}`);
+    }
+    await asSuperuser(
       fixture,
       (sql, name) => sql.unsafe(`CREATE DATABASE ${name}_old TEMPLATE ${name}`),
       "postgres",
@@ -96,6 +80,12 @@ testPostgres(
       assert.deepEqual([verdict, broken.seq, broken.what], ["broken", 4, "missing"]);
       assert.equal(broken.expected, "8 events, as the checkpoint in the second place says");
     }
+    const config = { ...CONFIG, log_origin: "new.example" };
+    await using renamed = await start(fixture, { dataDir: dataDirs[0]!, config });
+    for (const tenant of ["default", "acme", "~unverified"]) {
+      const isVerified = async () => (await get(renamed, `verify?tenant=${tenant}`)).verdict === "verified";
+      await eventually(isVerified, `"${tenant}" under a new name`, 20_000);
+    }
   },
 );
 
@@ -106,19 +96,11 @@ testPostgres(
     assert.equal((await gateway.api("POST", "/api/v1/tenants", { name: "globex" })).status, 201);
     await grow(gateway, 4, "globex");
     await signed(gateway, "globex", 4);
-    const remove = (tables: readonly string[], column: string) =>
-      asSuperuser(fixture, async (sql) => {
-        await sql.unsafe("SET session_replication_role = replica");
-        for (const table of tables) await sql.unsafe(`DELETE FROM ${table} WHERE ${column} = 'globex'`);
-      });
-    await remove(
-      ["audit_events", "audit_heads", "audit_checkpoints", "audit_tiles", "open_decisions", "audit_salts"],
-      "chain",
-    );
+    await removeChain(fixture, "globex");
     const { verdict, broken } = await get(gateway, "verify?tenant=globex");
     assert.deepEqual([verdict, broken.what, broken.found], ["broken", "head", "no such chain"]);
     assert.deepEqual(await refused(gateway), ["rolled_back"]);
-    await remove(["tenants"], "name");
+    await asSuperuser(fixture, (sql) => sql`DELETE FROM tenants WHERE name = 'globex'`);
     await new Promise((resolve) => setTimeout(resolve, 1_500)); // another round
     assert.deepEqual(await refused(gateway), ["rolled_back"]);
   },

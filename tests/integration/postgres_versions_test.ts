@@ -53,7 +53,7 @@ async function migratesOnce(fixture: DatabaseFixture, version: string): Promise<
 
 async function decidesAndStreams(gateway: GatewayProcess): Promise<void> {
   const { token } = await gateway.mint({ tenant: "acme", agent: "a", ttl_seconds: 600, tools: ["read_*"] });
-  const stream = await gateway.api("GET", "/api/v1/audit/stream?tenant=acme&event_code=call.decided");
+  const stream = await gateway.api("GET", "/api/v1/audit/stream?tenant=acme&after=0&event_code=call.decided");
   const agent = await Agent.connect(gateway.url, "acme", token);
   assert.equal(resultOf(await agent.call("read_invoice", { invoice_id: "INV-1001" })), "ok");
   assert.equal(resultOf(await agent.call("pay_invoice", { invoice_id: "INV-1001" })), "not_available");
