@@ -33,7 +33,8 @@ export function watchRecord(
   const verify = createBackgroundVerify({
     ...{ reader: store.chain, logId: store.logId, originOf: logs.originOf, verifierKeys: logs.verifierKeys },
     ...{ intervalMs: config.verify_interval_seconds * 1000, nowMs: () => Date.now() },
-    ...{ chains: logs.chains, heldElsewhere: logs.heldElsewhere, sign: logs.signing.signNow.bind(logs.signing) },
+    ...{ chains: logs.chains, heldElsewhere: logs.heldElsewhere },
+    sign: (chain) => logs.signing.signNow(chain),
     onBroken: ({ chain, broken }) => log("error", "An audit chain is broken", { chain, ...broken }),
     onError: (chain, error) =>
       log("error", "Cannot verify an audit chain", { chain, error: errorText(error) }),

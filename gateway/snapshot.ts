@@ -1,3 +1,4 @@
+import { ALL_UPSTREAMS, type Principal, type ToolCall } from "../core/call.ts";
 import type { Stage } from "../plugins/loading.ts";
 
 /** Who may use an upstream; `"*"` is every tenant. */

@@ -105,7 +105,7 @@ class Pins implements ToolPins {
     const modes = this.#options.modesOf(upstream);
     const book = this.#books.get(upstream) ?? await this.#read(upstream);
     const isFirst = (version: number) => version === 0 && tools.length > 0;
-    const suspicious = isFirst(book.version) ? await suspiciousOf(tools) : NONE;
+    const suspicious = isFirst(book.version) ? await suspiciousOf(tools) : new Set<SeenTool>();
     const plan = (now: { readonly version: number; readonly rows: ReadonlyMap<string, PinRow> }) =>
       planPins(now.rows, isFirst(now.version), tools, modes, (tool) => suspicious.has(tool));
     const planned = plan(book);
@@ -177,8 +177,6 @@ class Book implements PinBook {
 function rowsOf({ pins }: UpstreamPins): ReadonlyMap<string, KeptPin> {
   return new Map(pins.map((pin) => [pin.name, pin]));
 }
-
-const NONE: ReadonlySet<SeenTool> = new Set();
 
 /** Looked for before the plan is made: that happens in one go, and under a lock. */
 async function suspiciousOf(tools: readonly SeenTool[]): Promise<ReadonlySet<SeenTool>> {

@@ -182,6 +182,28 @@ Deno.test("observe lets a change pass only once it is recorded, and says so", as
   assert.equal(book.pinOf("pay", "3").isHeld, true, "this one nobody has recorded");
 });
 
+Deno.test("a first reading of many long definitions is looked through in slices, before the pins are locked", async () => {
+  const store = new SharedPins();
+  const { pins } = replicaOf(store);
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  const record = store.record.bind(store);
+  let turnsBefore = 0;
+  store.record = (...written) => {
+    turnsBefore = turns;
+    return record(...written);
+  };
+  const long = { inputSchema: { examples: Array.from({ length: 6 }, () => "<!--".repeat(5_000)) } };
+  const tools = Array.from(
+    { length: 200 },
+    (_, at) => seen(`t${at}`, "1", at === 199 ? { ...HIDDEN, ...long } : long),
+  );
+  const book = await pins.observe("acme", tools);
+  clearInterval(timer);
+  assert.ok(turnsBefore > 1, `${turnsBefore} turns of others`);
+  assert.deepEqual([book.pinOf("t0", "1").isHeld, book.pinOf("t199", "1").isHeld], [false, true]);
+});
+
 Deno.test("an upstream that never shows the same twice cannot fill the record; what is not recorded is held", async () => {
   const store = new SharedPins();
   const { pins, clock } = replicaOf(store);

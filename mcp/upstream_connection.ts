@@ -3,6 +3,7 @@ import type { UpstreamConfig } from "../core/config.ts";
 import type { EndingKind } from "../core/call.ts";
 import { TRACE_NAMES } from "../core/trace_context.ts";
 import { type ChunkReader, readChunks } from "./chunk_reader.ts";
+import { ExchangeDeadline } from "./exchange_deadline.ts";
 import type { Caller, ServeLinked } from "./linked_request.ts";
 import { servedInTime } from "./served_in_time.ts";
 import type { UpstreamLoads } from "./upstream_load.ts";
@@ -96,7 +97,10 @@ export async function exchangeWith(
   const isLongLived = request.isLongLived === true;
   // A link measures silence itself: while the client is asked, that of the upstream does not count.
   const hasIdleTime = !isLongLived && upstream.serve === undefined;
-  const deadline = new Deadline(upstream.timeout_ms, hasIdleTime ? upstream.idle_timeout_ms : undefined);
+  const deadline = new ExchangeDeadline(
+    upstream.timeout_ms,
+    hasIdleTime ? upstream.idle_timeout_ms : undefined,
+  );
   const cancel = () => deadline.cancel();
   const startedMs = clock.nowMs();
   const end = () => {
@@ -155,7 +159,7 @@ export class Exchange {
   readonly isNear: boolean;
   readonly #response: Response;
   #reader: ChunkReader | undefined;
-  readonly #deadline: Deadline;
+  readonly #deadline: ExchangeDeadline;
   readonly #maxBytes: number;
   readonly #linger: ExchangeTraits["linger"];
   readonly #onEnd: () => void;
@@ -164,7 +168,7 @@ export class Exchange {
 
   constructor(
     response: Response,
-    deadline: Deadline,
+    deadline: ExchangeDeadline,
     { maxBytes, isNear, elapsedMs, linger, onEnd }: ExchangeTraits,
   ) {
     this.status = response.status;
@@ -311,68 +315,8 @@ function cancelled(status?: number): UpstreamFailure {
   return new UpstreamFailure("unknown", "cancelled", status);
 }
 
-/** One timer from connecting to the last byte, and one that each sign of life starts anew. */
-class Deadline {
-  readonly #controller = new AbortController();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #hasPassed = false;
-  #isCancelled = false;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  readonly #idleMs: number | undefined;
-
-  constructor(ms: number, idleMs: number | undefined) {
-    this.#idleMs = idleMs;
-    this.restart(ms);
-    this.touch();
-  }
-
-  /** The upstream has said something. */
-  touch(): void {
-    if (this.#idleMs === undefined) return;
-    clearTimeout(this.#idleTimer);
-    this.#idleTimer = setTimeout(() => this.#pass(), this.#idleMs);
-  }
-
-  #pass(): void {
-    this.#hasPassed = true;
-    this.#controller.abort();
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  get hasPassed(): boolean {
-    return this.#hasPassed;
-  }
-
-  restart(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#pass(), ms);
-  }
-
-  /** Whether the client has taken its request back. */
-  get isCancelled(): boolean {
-    return this.#isCancelled;
-  }
-
-  cancel(): void {
-    this.#isCancelled = true;
-    this.#controller.abort();
-  }
-
-  abort(): void {
-    this.#controller.abort();
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#idleTimer);
-  }
-}
-
 /** Only a failure to connect proves that nothing was sent; everything else leaves the outcome open. */
-function fetchFailure(error: unknown, deadline: Deadline): UpstreamFailure {
+function fetchFailure(error: unknown, deadline: ExchangeDeadline): UpstreamFailure {
   if (error instanceof UpstreamFailure) return error;
   if (deadline.hasPassed) return new UpstreamFailure("unknown", "timeout");
   const text = error instanceof Error ? `${error.message} ${String(error.cause ?? "")}` : "";

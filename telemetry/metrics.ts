@@ -258,7 +258,9 @@ function processMetrics(counter: MakeCounter, histogram: MakeHistogram) {
     labels: {
       reason: "`slow_headers`, `silent`, `too_many`, `too_many_of_address`, `unread` or `unread_full`",
     },
-  }).declare(["slow_headers"], ["silent"], ["too_many"], ["too_many_of_address"], ["unread"], ["unread_full"]);
+  }).declare(["slow_headers"], ["silent"], ["too_many"], ["too_many_of_address"], ["unread"], [
+    "unread_full",
+  ]);
   const lag = histogram({
     name: "intentgate_event_loop_lag_seconds",
     help: "How late a timer of 100 ms ran.",

@@ -32,3 +32,11 @@ export async function removeChain(fixture: DatabaseFixture, chain: string): Prom
     for (const table of CHAIN_TABLES) await sql`DELETE FROM ${sql(table)} WHERE chain = ${chain}`;
   });
 }
+
+/** Removes a tenant, and nothing else of it. */
+export async function removeTenant(fixture: DatabaseFixture, tenant: string): Promise<void> {
+  await asSuperuser(fixture, async (sql) => {
+    await sql`SET session_replication_role = replica`;
+    await sql`DELETE FROM tenants WHERE name = ${tenant}`;
+  });
+}

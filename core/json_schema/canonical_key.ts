@@ -12,7 +12,8 @@ export interface KeyWork {
 export function canonicalKey(value: JsonValue, work: KeyWork): string {
   if (typeof value !== "object" || value === null) {
     work.charge(4 + (typeof value === "string" ? value.length / 8 : 0));
-    return JSON.stringify(value === 0 ? 0 : value);
+    // Not by JSON.stringify: what an upstream wrote as 1e400 is not null.
+    return typeof value === "number" ? String(value) : JSON.stringify(value);
   }
   const known = work.keys.get(value);
   if (known !== undefined) return known;

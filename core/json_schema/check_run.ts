@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from "../json.ts";
 import { canonicalKey } from "./canonical_key.ts";
 import { CheckWork, WorkExhausted } from "./check_work.ts";
-import { PatternMatcher } from "./linear_pattern.ts";
+import type { PatternMatchers } from "./pattern_matchers.ts";
 import type { PatternProgram } from "./pattern_program.ts";
 
 /** One place where a value is not what the schema wants. It never holds the value. */
@@ -33,11 +33,12 @@ export class CheckRun {
   #depth = 0;
   #quiet = 0;
   readonly #names = new Map<object, readonly string[]>();
-  readonly #matchers = new Map<PatternProgram, PatternMatcher>();
+  readonly #matchers: PatternMatchers;
   readonly #charge = (units: number) => this.charge(units);
   readonly #keyWork = { charge: this.#charge, keys: new Map<object, string>() };
 
-  constructor(value: JsonValue) {
+  constructor(value: JsonValue, matchers: PatternMatchers) {
+    this.#matchers = matchers;
     this.#work = new CheckWork(value);
   }
 
@@ -48,7 +49,7 @@ export class CheckRun {
 
   /** Before and after the rules of one subschema. */
   enter(rules: number): void {
-    this.charge(2 + rules);
+    this.charge(3 + rules);
     if (++this.#depth > MAX_DEPTH) throw new WorkExhausted();
   }
   leave(): void {
@@ -75,11 +76,7 @@ export class CheckRun {
   }
 
   matches(program: PatternProgram, text: string): boolean {
-    let matcher = this.#matchers.get(program);
-    if (matcher === undefined) {
-      this.#matchers.set(program, matcher = new PatternMatcher(program, this.#charge));
-    }
-    return matcher.matches(text);
+    return this.#matchers.matches(program, text, this.#charge);
   }
 
   /** The names of an object's members, collected once. */

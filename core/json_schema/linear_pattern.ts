@@ -42,10 +42,13 @@ const ASCII = 128;
 const MAX_CLASSES = 256;
 const UNKNOWN = -1;
 
-/** Matches one program against texts, and remembers what it has computed: for one check, since its memory grows. */
+/** Is told of work as it is done, and may throw. */
+export type Charge = (units: number) => void;
+
+/** Matches one program against texts, and remembers what it has computed. */
 export class PatternMatcher {
   readonly #program: PatternProgram;
-  readonly #charge: (units: number) => void;
+  #charge: Charge;
   /** Steps reached in this round, as a set with an order. */
   readonly #reached: Int32Array;
   readonly #marks: Int32Array;
@@ -56,8 +59,7 @@ export class PatternMatcher {
   #remembered = 0;
   #first: State | undefined;
 
-  /** `charge` is told of work as it is done, and may throw. */
-  constructor(program: PatternProgram, charge: (units: number) => void) {
+  constructor(program: PatternProgram, charge: Charge) {
     charge(150 + program.steps.length / 8);
     this.#program = program;
     this.#charge = charge;
@@ -65,8 +67,14 @@ export class PatternMatcher {
     this.#marks = new Int32Array(program.steps.length);
   }
 
+  /** How many states are remembered. */
+  get size(): number {
+    return this.#states.size;
+  }
+
   /** Whether the program matches somewhere in the text. */
-  matches(text: string): boolean {
+  matches(text: string, charge: Charge): boolean {
+    this.#charge = charge;
     this.#charge(5 + Math.min(text.length, STRIDE) / CHARACTERS_PER_UNIT);
     let state = this.#first ??= this.#state(Int32Array.of(0), "nothing");
     for (let at = 0, count = 1; at < text.length; count++) {

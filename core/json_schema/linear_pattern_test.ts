@@ -4,9 +4,11 @@ import { CheckWork, MAX_WORK, WorkExhausted } from "./check_work.ts";
 import { linearPattern, MAX_PATTERN_LENGTH, PatternMatcher } from "./linear_pattern.ts";
 import { MAX_PATTERN_STEPS } from "./pattern_program.ts";
 
+const free = () => {};
+
 function matches(source: string, text: string): boolean | undefined {
   const program = linearPattern(source);
-  return program === undefined ? undefined : new PatternMatcher(program, () => {}).matches(text);
+  return program === undefined ? undefined : new PatternMatcher(program, free).matches(text, free);
 }
 
 /** Patterns of everything that is understood, as `u` mode wants them. */
@@ -74,11 +76,15 @@ Deno.test("linearPattern() finds what the engine of the language finds", () => {
       assert.ok(program !== undefined, `not understood: ${source}`);
       understood++;
       const expected = new RegExp(source, "u");
-      const matcher = new PatternMatcher(program, () => {});
+      const matcher = new PatternMatcher(program, free);
       for (const text of texts) {
         // V8 looks for `\B` between the halves of a surrogate pair, where ECMA-262 has no place.
         if (source.includes("\\B") && /[\u{10000}-\u{10ffff}]/u.test(text)) continue;
-        assert.equal(matcher.matches(text), expected.test(text), `${source} on ${JSON.stringify(text)}`);
+        assert.equal(
+          matcher.matches(text, free),
+          expected.test(text),
+          `${source} on ${JSON.stringify(text)}`,
+        );
       }
     }),
     { numRuns: 1_000 },
@@ -190,12 +196,13 @@ Deno.test("a match stops when the work is used up, whatever the pattern", () => 
     const program = linearPattern(source);
     assert.ok(program !== undefined, source);
     let spent = 0;
-    const matcher = new PatternMatcher(program, (units) => {
+    const charge = (units: number) => {
       spent += units;
       if (spent > MAX_WORK) throw new WorkExhausted();
-    });
+    };
+    const matcher = new PatternMatcher(program, charge);
     try {
-      assert.equal(matcher.matches("x".repeat(8_000_000)), false, source);
+      assert.equal(matcher.matches("x".repeat(8_000_000), charge), false, source);
     } catch (error) {
       assert.ok(error instanceof WorkExhausted, String(error));
     }

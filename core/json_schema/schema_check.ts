@@ -8,6 +8,7 @@
 import type { JsonObject, JsonValue } from "../json.ts";
 import { CheckRun, type SchemaViolation } from "./check_run.ts";
 import { WorkExhausted } from "./check_work.ts";
+import { PatternMatchers } from "./pattern_matchers.ts";
 import { SchemaCompiler } from "./schema_compiler.ts";
 
 export { MAX_VIOLATIONS, type SchemaViolation } from "./check_run.ts";
@@ -29,17 +30,21 @@ const TOO_COMPLEX: readonly SchemaViolation[] = [{ pointer: "", keyword: "comple
 export function compileSchema(schema: JsonObject): SchemaCheck {
   const compiler = new SchemaCompiler(schema);
   const rule = compiler.compile(schema, false);
+  const matchers = new PatternMatchers();
   return {
     uncheckedPatterns: compiler.skippedPatterns,
     weight: compiler.weight,
     violations: (value) => {
-      const run = new CheckRun(value);
+      const run = new CheckRun(value, matchers);
       try {
         rule(value, undefined, run);
         return run.found;
       } catch (error) {
-        if (error instanceof WorkExhausted) return TOO_COMPLEX;
+        // A value that is nested deeper than the stack, too.
+        if (error instanceof WorkExhausted || error instanceof RangeError) return TOO_COMPLEX;
         throw error;
+      } finally {
+        matchers.settle();
       }
     },
   };

@@ -82,6 +82,10 @@ Deno.test("a check that takes too much work says complexity; one of an honest si
   assert.deepEqual(violations({ uniqueItems: true }, objects), []);
   assert.deepEqual(violations({ uniqueItems: true }, Array.from({ length: 100_000 }, (_, at) => at)), []);
   assert.deepEqual(violations({ pattern: "^[A-Za-z0-9+/]*={0,2}$" }, "QUJD".repeat(400_000)), []);
+  const deep: JsonValue = JSON.parse("[".repeat(50_000) + "]".repeat(50_000));
+  for (const schema of [{ uniqueItems: true }, { items: { $ref: "#" } }, { enum: [[]] }]) {
+    assert.deepEqual(violations(schema, [deep, deep]), ["complexity "]);
+  }
   const often = { allOf: Array.from({ length: 4_990 }, () => ({ uniqueItems: true })) };
   assert.deepEqual(violations(often, objects), ["complexity "]);
 });
@@ -95,7 +99,7 @@ Deno.test("patterns of one schema are written out to so many steps; those beyond
   assert.equal(compileSchema(patterns(20)).uncheckedPatterns, 0);
   assert.ok(compileSchema(patterns(40)).uncheckedPatterns > 0);
   const same = { items: { pattern: "^.{1,400}$" }, contains: { pattern: "^.{1,400}$" } };
-  assert.ok(compileSchema(same).weight < 1_000, "one pattern is kept once");
+  assert.ok(compileSchema(same).weight < 1_300, "one pattern is kept once");
   assert.throws(() => compileSchema({ not: { pattern: ".{0,3000}" } }), SchemaUnusable);
 });
 

@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
 import type { Rule } from "./check_run.ts";
 import { compileKeywords } from "./keywords.ts";
 import { linearPattern } from "./linear_pattern.ts";
+import { MAX_KEPT_STATES } from "./pattern_matchers.ts";
 import type { PatternProgram } from "./pattern_program.ts";
 import { SchemaReferences } from "./references.ts";
 
@@ -39,9 +40,10 @@ export class SchemaCompiler {
     this.#references = new SchemaReferences(root);
   }
 
-  /** Roughly how much memory the rules take: subschemas, entries of lists, and steps of patterns. */
+  /** Roughly how much memory the rules take: subschemas, entries of lists, steps of patterns and what they remember. */
   get weight(): number {
-    return this.#weight + this.#count + MAX_SCHEMA_STEPS - this.#stepsLeft;
+    const remembered = this.#stepsLeft === MAX_SCHEMA_STEPS ? 0 : MAX_KEPT_STATES;
+    return this.#weight + this.#count + MAX_SCHEMA_STEPS - this.#stepsLeft + remembered;
   }
 
   /** Patterns that are left out, since nothing here can match them. */

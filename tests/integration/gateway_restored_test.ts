@@ -1,7 +1,7 @@
 /** A database that was restored from an old backup, and a chain whose rows were all removed: who says so, and where. */
 import assert from "node:assert/strict";
 import type { GatewayProcess } from "../gateway_process.ts";
-import { asSuperuser, removeChain } from "../superuser.ts";
+import { asSuperuser, removeChain, removeTenant } from "../superuser.ts";
 import { createDatabaseTests } from "./databases.ts";
 import { eventually, start } from "./gateways.ts";
 
@@ -100,7 +100,7 @@ testPostgres(
     const { verdict, broken } = await get(gateway, "verify?tenant=globex");
     assert.deepEqual([verdict, broken.what, broken.found], ["broken", "head", "no such chain"]);
     assert.deepEqual(await refused(gateway), ["rolled_back"]);
-    await asSuperuser(fixture, (sql) => sql`DELETE FROM tenants WHERE name = 'globex'`);
+    await removeTenant(fixture, "globex");
     await new Promise((resolve) => setTimeout(resolve, 1_500)); // another round
     assert.deepEqual(await refused(gateway), ["rolled_back"]);
   },

@@ -39,10 +39,14 @@ function take(message: Message): void {
   send({ id, error: { code: -32601, message: "Method not found" } });
 }
 
-let rest = "";
-for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-  const lines = (rest + chunk).split("\n");
-  rest = lines.pop() ?? "";
-  for (const line of lines) if (line !== "") take(JSON.parse(line));
+async function serve(): Promise<void> {
+  let rest = "";
+  for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) if (line !== "") take(JSON.parse(line));
+  }
+  log("closed");
 }
-log("closed");
+
+if (import.meta.main) void serve();

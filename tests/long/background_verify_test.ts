@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { GatewayProcess } from "../gateway_process.ts";
 import { createDatabaseTests } from "../integration/databases.ts";
 import { eventually, start } from "../integration/gateways.ts";
-import { asSuperuser, removeChain } from "../superuser.ts";
+import { removeChain, removeTenant } from "../superuser.ts";
 
 const { testPostgres } = createDatabaseTests();
 
@@ -25,7 +25,7 @@ testPostgres(
     assert.equal(await broken(), 0, "also of chains without any event");
     const before = await lastOk();
     await removeChain(fixture, "globex");
-    await asSuperuser(fixture, (sql) => sql`DELETE FROM tenants WHERE name = 'globex'`);
+    await removeTenant(fixture, "globex");
     await eventually(async () => await broken() === 1, "a round that finds it", 90_000);
     assert.equal(await lastOk(), before);
     assert.match(gateway.stderr, /"An audit chain is broken".*"chain":"globex"/);
