@@ -9,13 +9,22 @@ import { isInvisible } from "./hidden_characters.ts";
  */
 export function nameSkeleton(name: string): string {
   let skeleton = "";
-  for (const char of name.slice(0, 1_000).normalize("NFKC")) {
-    if (isInvisible(char.codePointAt(0)!)) continue;
-    const like = (PROTOTYPES.get(char) ?? char).toLowerCase();
-    skeleton += ASCII_PROTOTYPES.get(like) ?? like;
+  const chars = [...name.slice(0, MAX_NAME_LENGTH)];
+  for (let at = 0; at < chars.length && skeleton.length < MAX_NAME_LENGTH; at += CHUNK) {
+    for (const char of chars.slice(at, at + CHUNK).join("").normalize("NFKC")) {
+      if (char > "\x7f" && isInvisible(char.codePointAt(0)!)) continue;
+      const like = (PROTOTYPES.get(char) ?? char).toLowerCase();
+      skeleton += ASCII_PROTOTYPES.get(like) ?? like;
+    }
   }
-  return skeleton.normalize("NFKC");
+  return skeleton.replace(LONG_RUN_OF_MARKS, "$1").normalize("NFKC");
 }
+
+/** Names of tools are not longer. */
+const MAX_NAME_LENGTH = 256;
+/** Normalised at a time: some characters are written out to eighteen, and long runs of marks take quadratic time. */
+const CHUNK = 16;
+const LONG_RUN_OF_MARKS = /(\p{M}{8})\p{M}+/gu;
 
 const PROTOTYPES: ReadonlyMap<string, string> = new Map(
   LOOK_ALIKES.flatMap(([prototype, likes]) => [...likes].map((like) => [like, prototype] as const)),

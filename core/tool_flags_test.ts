@@ -137,6 +137,14 @@ Deno.test("nameSkeleton() is one for names that can be taken for each other", ()
   for (const name of same) assert.equal(nameSkeleton(name), nameSkeleton("read_file"), name);
   assert.equal(nameSkeleton("paypa1"), nameSkeleton("paypal"));
   assert.notEqual(nameSkeleton("read_files"), nameSkeleton("read_file"));
+  assert.equal(nameSkeleton("cafe\u0301"), nameSkeleton("café"));
+  assert.equal(nameSkeleton("\ufdfa".repeat(250)).length < 600, true);
+  const startedMs = performance.now();
+  for (let at = 0; at < 1_000; at++) {
+    nameSkeleton(`${"\ufdfa".repeat(250)}${at}`);
+    nameSkeleton(`${"\u0301\u0323".repeat(125)}${at}`);
+  }
+  assert.ok(performance.now() - startedMs < 500, `${performance.now() - startedMs} ms`);
 });
 
 Deno.test("toolFlags() names look-alikes with code points, and upstreams that have the very name, too", () => {
