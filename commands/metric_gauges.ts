@@ -31,6 +31,7 @@ export function readGauges(
     ...lateOf(audit),
     callsInFlight: gateway.gateway.inFlight(),
     openStreams: front.openStreams(),
+    unreadAnswerBytes: front.unreadBytes(),
     ...requestsOf(front),
     connections: connections.guard?.open() ?? 0,
     revocationAgeSeconds: gateway.revocations.ageMs() / 1000,

@@ -9,6 +9,7 @@ export interface MetricGauges {
   readonly lateRecordBytes: number;
   readonly callsInFlight: number;
   readonly openStreams: number;
+  readonly unreadAnswerBytes: number;
   readonly connections: number;
   readonly requestsReading: number;
   readonly requestsDeciding: number;
@@ -47,6 +48,11 @@ export const GAUGES: readonly GaugeText[] = [
     name: "intentgate_open_streams",
     help: "Streams of agents that are open.",
     value: (gauges) => gauges.openStreams,
+  },
+  {
+    name: "intentgate_unread_answer_bytes",
+    help: "Bytes of answers that wait for clients that read slowly, besides the first 64 KiB of each.",
+    value: (gauges) => gauges.unreadAnswerBytes,
   },
   {
     name: "intentgate_connections",

@@ -14,6 +14,7 @@ function used(): Metrics {
       refusedAttemptsQueue: 2,
       callsInFlight: 3,
       openStreams: 4,
+      unreadAnswerBytes: 5_000,
       revocationAgeSeconds: 0.5,
     },
     ...{
@@ -91,6 +92,7 @@ Deno.test("render() is an exposition that reads back, with every count where it 
     ["intentgate_audit_gaps_total", {}, 1],
     ["intentgate_calls_in_flight", {}, 3],
     ["intentgate_open_streams", {}, 4],
+    ["intentgate_unread_answer_bytes", {}, 5_000],
     ["intentgate_revocation_age_seconds", {}, 0.5],
     ["intentgate_kill_switches_engaged", {}, 11],
     ["intentgate_lease_remaining_seconds", {}, 12],
@@ -187,6 +189,7 @@ Deno.test("render() reads all gauges of one scrape at the same moment, and an ag
       refusedAttemptsQueue: 0,
       callsInFlight: 0,
       openStreams: 0,
+      unreadAnswerBytes: 0,
       settingsVersion: 1,
     },
     ...{

@@ -96,7 +96,7 @@ Deno.test("an upstream with an endless cursor ends its own list and nobody else'
       rootBlockId,
     });
   assert.deepEqual(await read(nextCursor), new Map([["b", "2"]]));
-  assert.ok(!/\bb\b/.test(atob(nextCursor?.split(".")[2]?.replaceAll("-", "+").replaceAll("_", "/") ?? "")));
+  assert.match(nextCursor ?? "", /^igc1\.k\.[A-Za-z0-9_-]+$/);
   // Another list, another reader, another text.
   await assert.rejects(read(nextCursor, { method: "tools/list" }), { name: "MessageError" });
   await assert.rejects(read(nextCursor, {}, "other"), { name: "MessageError" });

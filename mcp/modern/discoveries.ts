@@ -63,7 +63,10 @@ export function createDiscoveries(clock: ExchangeClock, steadyMs: () => number):
   const ask = (upstream: ResolvedUpstream): Promise<Discovery> => {
     const known = reading.get(upstream.name);
     if (known !== undefined) return known;
-    const asked = discover(upstream, clock).then((discovery) => {
+    const before = entries.get(upstream.name)?.discovery;
+    // Who spoke the modern era and is silent now is busy, and no other server.
+    const silenceIsLegacy = before === undefined || before === "legacy" || before.isBridged === true;
+    const asked = discover(upstream, clock, silenceIsLegacy).then((discovery) => {
       entries.set(upstream.name, { discovery, askedAtMs: steadyMs() });
       return discovery;
     }).finally(() => reading.delete(upstream.name));
@@ -96,14 +99,22 @@ export function discoveredUpstream(upstream: ResolvedUpstream, { isBridged }: Di
   return isBridged === true ? upstream.bridged ?? upstream : upstream;
 }
 
-async function discover(upstream: ResolvedUpstream, clock: ExchangeClock): Promise<Discovery> {
-  const direct = await askUpstream(upstream, clock);
+async function discover(
+  upstream: ResolvedUpstream,
+  clock: ExchangeClock,
+  silenceIsLegacy: boolean,
+): Promise<Discovery> {
+  const direct = await askUpstream(upstream, clock, silenceIsLegacy);
   if (direct !== "legacy" || upstream.bridged === undefined) return direct;
   const over = await askUpstream(upstream.bridged, clock);
   return over === "legacy" ? over : Object.freeze({ ...over, isBridged: true as const });
 }
 
-async function askUpstream(upstream: ResolvedUpstream, clock: ExchangeClock): Promise<Discovery> {
+async function askUpstream(
+  upstream: ResolvedUpstream,
+  clock: ExchangeClock,
+  silenceIsLegacy = true,
+): Promise<Discovery> {
   const method = "server/discover";
   const version = MODERN_VERSIONS[0] ?? "";
   const _meta = { [VERSION_META]: version, [CAPABILITIES_META]: {}, [CLIENT_INFO_META]: GATEWAY_CLIENT_INFO };
@@ -119,15 +130,18 @@ async function askUpstream(upstream: ResolvedUpstream, clock: ExchangeClock): Pr
     const answer = await collectAnswer(exchange, 1, MAX_ANSWER_BYTES);
     return readDiscovery(answer.result?.value);
   } catch (error) {
-    const mayBeLegacy = upstream.serve === undefined && error instanceof UpstreamFailure && saysLegacy(error);
+    const mayBeLegacy = upstream.serve === undefined && error instanceof UpstreamFailure &&
+      (silenceIsLegacy || !SILENCES.includes(error.code)) && saysLegacy(error);
     if (mayBeLegacy) return "legacy";
     throw error;
   }
 }
 
+const SILENCES: readonly string[] = ["timeout", "stream_closed"];
+
 /** A refusal, a strange answer or silence: what servers say that never heard of the question. */
 function saysLegacy({ code, status }: UpstreamFailure): boolean {
-  if (["not_mcp", "timeout", "stream_closed"].includes(code)) return true;
+  if (code === "not_mcp" || SILENCES.includes(code)) return true;
   return status !== undefined && status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status);
 }
 

@@ -5,6 +5,7 @@ import {
   result,
   startFront,
   startServer,
+  streamOf,
   type TestClient,
   type TestServer,
   upstreamOf,
@@ -125,4 +126,25 @@ Deno.test("a session of an upstream that speaks the modern era only now is not f
     assert.equal(response.status, 404, method);
     assert.equal((await response.json()).error.code, -32001);
   }
+});
+
+Deno.test("an upstream that is too busy to say what it speaks stays what it was", async () => {
+  await using server = startServer();
+  let isBusy = false;
+  server.behave((message) => {
+    if (isBusy && message.method === "server/discover") return streamOf(": busy\n\n");
+    return modernAnswer(message) ?? Response.json(result(message.id, { content: [] }));
+  });
+  let nowMs = 0;
+  const client = await startFront(upstreamOf(server.url), { steadyMs: () => nowMs });
+  await callModern(client);
+  isBusy = true;
+  nowMs = 31_000;
+  await callModern(client);
+  await soon();
+  assert.equal(server.calls("server/discover").length, 2);
+  assert.ok((await callModern(client)).result);
+  // Of one that nobody knows yet, silence says that it never heard of the question.
+  const stranger = await startFront(upstreamOf(server.url), { steadyMs: () => nowMs });
+  assert.equal((await callModern(stranger)).error?.code, -32022);
 });
