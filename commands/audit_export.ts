@@ -52,7 +52,7 @@ export const auditExport = command({
       does: "what an agent was refused in a quarter",
       line:
         "intentgate audit export --tenant acme --output refused.tar --agent invoice-bot --decision block " +
-        "--from 2027-01-01 --to 2027-04-01",
+        '--from 2027-01-01 --to 2027-04-01 --key "$ACME_LOG_KEY"',
     },
   ],
   routes: ["GET /audit/export"],

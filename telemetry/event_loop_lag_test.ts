@@ -9,7 +9,9 @@ Deno.test("watchEventLoopLag() sees how long the thread was busy, and stops when
   const untilMs = nowMs() + 120;
   while (nowMs() < untilMs);
   // On a busy machine timers come late, and these more than any.
-  for (let tries = 0; tries < 100 && seen.length < 2; tries++) await new Promise((done) => setTimeout(done, 20));
+  for (let tries = 0; tries < 100 && seen.length < 2; tries++) {
+    await new Promise((done) => setTimeout(done, 20));
+  }
   lag.close();
   const observed = seen.length;
   assert.ok(observed >= 2, `${observed} observations`);
