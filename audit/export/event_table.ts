@@ -29,8 +29,10 @@ const COLUMNS: readonly (readonly [string, (event: JsonObject, row: AuditRow) =>
  * full-width forms and what stands after quotes and spaces.
  */
 const FORMULA = /^(?:[\t\r\n]|["'\s]*[=+\-@\0\uff1d\uff0b\uff0d\uff20])/;
-/** The same where a cell begins if the separator is another than ours, which the language of the reader decides. */
-const FORMULA_INSIDE = /([,;|\t\r\n]["'\s]*)(?=[=+\-@\0\uff1d\uff0b\uff0d\uff20])/g;
+/** Where a cell could begin inside, and what it would begin with. Takes each run as a whole: a long one costs no more. */
+const INNER_BEGIN = /([,;|"'\s]+)([=+\-@\0\uff1d\uff0b\uff0d\uff20]?)/g;
+/** A cell begins here if the separator is another than ours, which the language of the reader decides. */
+const SEPARATOR = /[,;|\t\r\n]/;
 /** A cell of anything else stands in quotes. */
 const PLAIN = /^[\p{L}\p{N} ._~/:()-]*$/u;
 
@@ -56,7 +58,10 @@ function lineOf(values: readonly (JsonValue | undefined)[]): string {
 export function cell(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return "";
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const inside = text.replace(FORMULA_INSIDE, "$1'");
+  const inside = text.replace(
+    INNER_BEGIN,
+    (whole, before, formula) => formula !== "" && SEPARATOR.test(before) ? `${before}'${formula}` : whole,
+  );
   const harmless = FORMULA.test(inside) ? `'${inside}` : inside;
   return PLAIN.test(harmless) && harmless === harmless.trim()
     ? harmless

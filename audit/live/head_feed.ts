@@ -32,10 +32,12 @@ export function createHeadFeed(options: HeadFeedOptions): HeadFeed {
   const look = async () => {
     [timer, isLooking] = [undefined, true];
     try {
-      const heads = await read([...new Set([...waiting].map(({ chain }) => chain))]);
-      for (const one of waiting) {
+      // Who comes while the answer is on its way may know more than it says.
+      const asking = [...waiting];
+      const heads = await read([...new Set(asking.map(({ chain }) => chain))]);
+      for (const one of asking) {
         const headSeq = heads.get(one.chain) ?? 0;
-        if (headSeq !== one.seq) one.tell(headSeq);
+        if (waiting.has(one) && headSeq !== one.seq) one.tell(headSeq);
       }
     } catch (error) {
       onError(error); // whoever waits goes on waiting

@@ -47,3 +47,22 @@ Deno.test("beyond() gives up after its time or with its signal, and a failure ch
   assert.equal(await waiting, 9);
   assert.ok(errors.length > 0);
 });
+
+Deno.test("beyond() tells nobody who came while the answer was on its way", async () => {
+  const answers: PromiseWithResolvers<ReadonlyMap<string, number>>[] = [];
+  const feed = createHeadFeed({
+    read: () => {
+      answers.push(Promise.withResolvers());
+      return answers.at(-1)!.promise;
+    },
+    ...{ onError: () => {}, intervalMs: 1 },
+  });
+  const first = feed.beyond("a", 4, 1_000, signal);
+  while (answers.length === 0) await pause(1);
+  const late = [feed.beyond("a", 6, 1_000, signal), feed.beyond("b", 9, 1_000, signal)];
+  answers[0]?.resolve(new Map([["a", 5]]));
+  assert.equal(await first, 5);
+  while (answers.length === 1) await pause(1);
+  answers[1]?.resolve(new Map([["a", 7], ["b", 10]]));
+  assert.deepEqual(await Promise.all(late), [7, 10]);
+});
