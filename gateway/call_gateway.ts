@@ -285,7 +285,11 @@ class Gateway {
     }
     // Before the answer begins: a drain that does not wait for it records what is known.
     this.#forwarding.set(call.id, allowed);
-    const forwarded = await route.forward();
+    const forwarded = await route.forward().catch(async (error) => {
+      this.#forwarding.delete(call.id);
+      await this.#finish(allowed, passed, { kind: "unknown", code: "internal" });
+      throw error;
+    });
     forwarded.ending
       .then((ending) => this.#finish(allowed, passed, ending))
       // Nobody waits for this promise: what it throws would end the process. The sweeper writes what is owed.

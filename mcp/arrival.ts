@@ -6,7 +6,7 @@ import type { Answer } from "./answer.ts";
 import { type CallOrigin, unnamedCall } from "./tool_call.ts";
 import { NOT_AVAILABLE, NOT_AVAILABLE_REASON } from "../core/refusal_codes.ts";
 import type { Catalogue } from "./catalogue.ts";
-import type { Admission, Admitted, CallGateway, Refusal } from "./port.ts";
+import type { Admission, Admitted, CallGateway, Forwarded, Refusal } from "./port.ts";
 import {
   jsonText,
   type MessageId,
@@ -207,21 +207,32 @@ export function notAvailable(arrival: Arrival): Refusal {
   };
 }
 
-/** Asks an upstream something that is no call, while there is a place among its requests. */
+/**
+ * Asks an upstream something that is no call, while there is a place among its requests: until it has answered, not only
+ * until an answer has begun.
+ */
 export async function withUpstream(
   parts: FrontParts,
   arrival: Arrival,
   to: { readonly id: MessageId | null; readonly tenant: string },
-  work: () => Promise<Response>,
+  work: () => Promise<Response | Forwarded>,
 ): Promise<Response> {
   arrival.visit.decided();
   const { upstream } = arrival.origin;
   const refusal = parts.loads.enter(upstream, to.tenant);
   if (refusal !== undefined) return upstreamRefused(arrival, refusal, to.id);
+  const leave = () => parts.loads.leave(upstream, to.tenant);
   try {
-    return await work();
-  } finally {
-    parts.loads.leave(upstream, to.tenant);
+    const answered = await work();
+    if (answered instanceof Response) {
+      leave();
+      return answered;
+    }
+    void answered.ending.finally(leave);
+    return answered.response;
+  } catch (error) {
+    leave();
+    throw error;
   }
 }
 

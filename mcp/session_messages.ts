@@ -12,7 +12,7 @@ import {
 import { answerInitialize } from "./initialize.ts";
 import { LIST_METHODS, listFilter } from "./lists.ts";
 import type { Message, NotificationMessage, RequestMessage, ResponseMessage } from "./message.ts";
-import type { Admitted } from "./port.ts";
+import type { Admitted, Forwarded } from "./port.ts";
 import { jsonText, RPC, rpcError, sessionNotFound } from "./refusals.ts";
 import { upstreamOf } from "./sessions.ts";
 import { UpstreamFailure } from "./upstream_connection.ts";
@@ -69,11 +69,11 @@ async function passRequest(
   arrival: Arrival,
   message: RequestMessage,
   { to, admitted }: { readonly to: Destination; readonly admitted: Admitted },
-): Promise<Response> {
+): Promise<Forwarded> {
   const edit = LIST_METHODS.has(message.method)
     ? listFilter(parts, arrival, admitted, message.id)
     : (answer: Answer) => answer.text;
-  return (await relayInSession(parts, arrival, message, { ...to, edit })).response;
+  return await relayInSession(parts, arrival, message, { ...to, edit });
 }
 
 /** An answer of the client goes on only when its request was sent to this very session. */

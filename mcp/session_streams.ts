@@ -11,7 +11,7 @@ import {
   upstreamRefusalText,
   withUpstream,
 } from "./arrival.ts";
-import { type Answer, reread } from "./answer.ts";
+import { type Answer, readIncoming, reread } from "./answer.ts";
 import { parseLinkEventId } from "./link_event_id.ts";
 import { hidesUpdates, listFilter } from "./lists.ts";
 import type { Admitted } from "./port.ts";
@@ -37,8 +37,9 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
     return rpcError(406, RPC.badRequest, "Accept must list text/event-stream");
   }
   const lastEventId = arrival.request.headers.get("last-event-id");
-  const isOfAnswer = parseLinkEventId(lastEventId)?.upstream !== undefined;
   return await inSession(parts, arrival, "session/get", async (to, admitted) => {
+    const isOfAnswer = to.upstream.serve !== undefined &&
+      parseLinkEventId(lastEventId)?.upstream !== undefined;
     const leave = arrival.visit.openStream();
     let exchange: Exchange;
     try {
@@ -57,7 +58,7 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
       maxEventLength: to.upstream.max_response_bytes,
       ...{ openStreams: parts.openStreams, room: arrival.visit, onEnd: leave },
       // A resumed answer may be one to a list.
-      edit: resumedEdit(arrival, to.upstream, shown(arrival, listFilter(parts, arrival, admitted, null))),
+      edit: resumedEdit(arrival, to.upstream, shown(arrival, resumedList(parts, arrival, admitted))),
       onNotification: notificationListener(parts, arrival),
       serverRequests: serverRequestsOf(parts, arrival, to.upstream, () => to),
       control: {
@@ -75,6 +76,16 @@ export async function answerGet(parts: FrontParts, arrival: Arrival): Promise<Re
       ),
     });
   });
+}
+
+/** A filter that fails must end the waiting of the very request that was answered. */
+function resumedList(parts: FrontParts, arrival: Arrival, admitted: Admitted) {
+  return (answer: Answer) => {
+    const incoming = readIncoming(answer.text);
+    const id = incoming.kind === "answer" ? incoming.id : null;
+    const known = typeof id === "string" || typeof id === "number" ? id : null;
+    return listFilter(parts, arrival, admitted, known)(answer);
+  };
 }
 
 /** An answer is shown as the endpoint that was asked shows it. */

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { allowAll, event, result, startFront, startServer, streamOf, upstreamOf } from "./front_fixture.ts";
+import {
+  allowAll,
+  event,
+  modernAnswer,
+  result,
+  startFront,
+  startServer,
+  streamOf,
+  upstreamOf,
+} from "./front_fixture.ts";
 
 const soon = (ms = 100) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -151,4 +160,27 @@ Deno.test("a stream whose question may not be asked is not read any further", as
   const startedMs = performance.now();
   await ended.promise;
   assert.ok(performance.now() - startedMs < 2_500, "it went on until its timeout");
+});
+
+Deno.test("a list that lets itself be waited for holds its place at the upstream until it has come", async () => {
+  await using server = startServer();
+  const list = Promise.withResolvers<void>();
+  server.behave(async (message) => {
+    if (message.method !== "tools/list") return modernAnswer(message);
+    await list.promise;
+    return modernAnswer(message) ?? Response.json(result(message.id, { tools: [] }));
+  });
+  const client = await startFront(upstreamOf(server.url, { max_concurrent: 2 }));
+  await (await client.modern("server/discover", {})).text();
+  const begun = await Promise.all([client.modern("tools/list", {}), client.modern("tools/list", {})]);
+  assert.deepEqual(begun.map(({ headers }) => headers.get("content-type")), [
+    "text/event-stream",
+    "text/event-stream",
+  ]);
+  assert.equal(client.front.underWay().forwarded, 2);
+  assert.equal((await client.modern("tools/list", {})).status, 503);
+  list.resolve();
+  for (const response of begun) assert.match(await response.text(), /"tools":/);
+  await soon();
+  assert.equal(client.front.underWay().forwarded, 0);
 });

@@ -29,8 +29,11 @@ export interface UnreadAnswer {
 
 /** Bytes of all answers that wait; when it is full, the tenant that has most loses the one that was not read for longest. */
 const MAX_UNREAD_BYTES = 128 * 1024 * 1024;
-/** A client that takes nothing for so long loses its answer. */
-const MAX_STALLED_MS = 60_000;
+/**
+ * A client that takes nothing for so long loses its answer. Reading is heard of only when the buffers of the operating
+ * system have room again, some megabytes later: whoever reads slowly must not be taken for somebody who does not read.
+ */
+const MAX_STALLED_MS = 5 * 60_000;
 
 /** The unread answers of one replica. */
 export class UnreadAnswers {

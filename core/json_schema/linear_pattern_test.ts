@@ -210,3 +210,22 @@ Deno.test("a match stops when the work is used up, whatever the pattern", () => 
   }
   assert.throws(() => new CheckWork("").charge(MAX_WORK + 1), WorkExhausted);
 });
+
+Deno.test("linearPattern() reads a pattern in time that grows with its length only, also one that it does not understand", () => {
+  const ends = [["{", "{", "z}(?="], ["(?<", "(?<", ">"], ["\\p{", "\\p{", "}"], [
+    "\\u{",
+    "\\u{",
+    "}",
+  ]] as const;
+  for (const [first, unit, end] of ends) {
+    const source = `a${first}${unit.repeat(Math.floor(980 / unit.length))}${end}`.slice(0, 1_000);
+    const startedMs = performance.now();
+    for (let n = 0; n < 300; n++) linearPattern(source);
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs < 500, `300 times "${source.slice(0, 12)}..." took ${tookMs} ms`);
+  }
+  for (const source of ["^a{", "^a{x}$", "^a{}$", `^a${"{".repeat(30)}$`]) {
+    assert.ok(linearPattern(source) !== undefined, source);
+  }
+  assert.equal(linearPattern("a{000000000000000000000000000001}"), undefined);
+});

@@ -32,6 +32,10 @@ const ASSERTIONS: ReadonlyMap<string, PatternAssertion> = new Map([
   ...[["b", "boundary"], ["B", "no_boundary"]] as const,
 ]);
 /** A property's name, or name and value. */
+/** Characters of the longest name of a group or property, and of the longest limits of a repetition. */
+const LONGEST_NAME = 102;
+const LONGEST_LIMITS = 20;
+const NOWHERE = { text: "", end: -1 } as const;
 const PROPERTY_NAME = /^[A-Za-z0-9_]{1,50}(=[A-Za-z0-9_]{1,50})?$/;
 const GROUP_NAME = /^[A-Za-z_$][\w$]{0,100}$/;
 
@@ -92,10 +96,9 @@ class PatternParser {
   #group(): PatternNode {
     if (this.#peek() === "?" && !this.#skip("?:")) {
       if (!this.#skip("?<") && !this.#skip("?P<")) throw new PatternNotUnderstood("a group of another kind");
-      const end = this.#chars.indexOf(">", this.#at);
-      const name = this.#chars.slice(this.#at, Math.max(end, this.#at)).join("");
+      const { text: name, end } = this.#upTo(">", LONGEST_NAME);
       // What follows `?<` may be a look-behind, too.
-      if (!GROUP_NAME.test(name)) throw new PatternNotUnderstood("a group of another kind");
+      if (end === -1 || !GROUP_NAME.test(name)) throw new PatternNotUnderstood("a group of another kind");
       this.#at = end + 1;
     }
     const node = this.#choice();
@@ -119,17 +122,26 @@ class PatternParser {
     if (this.#skip("+")) return [1, Infinity];
     if (this.#skip("?")) return [0, 1];
     if (this.#peek() !== "{") return undefined;
-    const end = this.#chars.indexOf("}", this.#at);
-    const text = this.#chars.slice(this.#at + 1, Math.max(end, this.#at + 1)).join("");
-    const found = /^(\d{1,9})(,(\d{0,9}))?$/.exec(text);
+    const { text, end } = this.#upTo("}", LONGEST_LIMITS, this.#at + 1);
+    const found = end === -1 ? null : /^(\d{1,9})(,(\d{0,9}))?$/.exec(text);
     if (found === null) {
       // `{,3}` is text here and a repetition elsewhere; longer numbers are too many anyway.
-      if (/^[\d,]+$/.test(text)) throw new PatternNotUnderstood("a repetition of another kind");
+      const isOther = /^[\d,]+$/.test(text) && (end !== -1 || text.length === LONGEST_LIMITS);
+      if (isOther) throw new PatternNotUnderstood("a repetition of another kind");
       return undefined;
     }
     this.#at = end + 1;
     const min = Number(found[1]);
     return [min, found[2] === undefined ? min : found[3] === "" ? Infinity : Number(found[3])];
+  }
+
+  /** What stands before the mark, and where that is; -1 where it does not come soon: looking far would cost for each. */
+  #upTo(mark: string, most: number, from = this.#at): { readonly text: string; readonly end: number } {
+    const near = this.#chars.slice(from, from + most + 1);
+    const found = near.indexOf(mark);
+    return found === -1
+      ? { text: near.slice(0, most).join(""), end: -1 }
+      : { text: near.slice(0, found).join(""), end: from + found };
   }
 
   #class(): CharacterSet {
@@ -195,9 +207,8 @@ class PatternParser {
 
   #unicode(): number {
     if (this.#skip("{")) {
-      const end = this.#chars.indexOf("}", this.#at);
-      const text = this.#chars.slice(this.#at, Math.max(end, this.#at)).join("");
-      const code = /^[0-9a-fA-F]{1,20}$/.test(text) ? Number.parseInt(text, 16) : Infinity;
+      const { text, end } = this.#upTo("}", LONGEST_LIMITS);
+      const code = end !== -1 && /^[0-9a-fA-F]{1,20}$/.test(text) ? Number.parseInt(text, 16) : Infinity;
       if (code > 0x10ffff) throw new PatternNotUnderstood("an escape of another kind");
       this.#at = end + 1;
       return code;
@@ -211,9 +222,8 @@ class PatternParser {
   }
 
   #property(isNegated: boolean): CharacterSet {
-    const end = this.#skip("{") ? this.#chars.indexOf("}", this.#at) : -1;
-    const name = this.#chars.slice(this.#at, Math.max(end, this.#at)).join("");
-    if (!PROPERTY_NAME.test(name)) throw new PatternNotUnderstood("a property of another kind");
+    const { text: name, end } = this.#skip("{") ? this.#upTo("}", LONGEST_NAME) : NOWHERE;
+    if (end === -1 || !PROPERTY_NAME.test(name)) throw new PatternNotUnderstood("a property of another kind");
     this.#at = end + 1;
     return { ranges: [], properties: [{ name, isNegated }], isNegated: false };
   }

@@ -105,7 +105,10 @@ export class SchemaCompiler {
 
   #affordable(source: string): PatternProgram | undefined {
     const program = this.#stepsLeft <= 0 ? undefined : linearPattern(source);
-    if (program === undefined) return undefined;
+    if (program === undefined) {
+      this.#stepsLeft = Math.max(0, this.#stepsLeft - STEPS_OF_PATTERN - Math.ceil(source.length / 10));
+      return undefined;
+    }
     const steps = STEPS_OF_PATTERN + program.steps.length + STEPS_OF_PROPERTY * program.properties.length;
     this.#stepsLeft = Math.max(0, this.#stepsLeft - steps);
     return this.#stepsLeft > 0 ? program : undefined;

@@ -2,6 +2,7 @@
  * Cursors of the aggregate endpoint's lists: where each upstream goes on. Sealed, because they name upstreams, also those of
  * which the caller may see nothing.
  */
+import { Buffer } from "node:buffer";
 import { isJsonObject } from "../../core/json.ts";
 import type { SealKeys } from "../../core/sealing.ts";
 import { MessageError, type RequestMessage } from "../message.ts";
@@ -10,6 +11,8 @@ import { RPC } from "../refusals.ts";
 import { createClientSeal } from "../sealing.ts";
 
 const MAX_CURSOR_LENGTH = 256 * 1024;
+/** What of that is left for the cursors: sealing makes four characters of three bytes, and adds some. */
+const MAX_PLAIN_LENGTH = MAX_CURSOR_LENGTH * 3 / 4 - 1_024;
 
 /** By upstream its own cursor; an empty one is its first page. */
 export type UpstreamCursors = ReadonlyMap<string, string>;
@@ -30,10 +33,12 @@ export function createAggregateCursors(keys: SealKeys): AggregateCursors {
   const context = "intentgate-mcp-list-cursor-v1";
   const seal = createClientSeal({ keys, prefix: "igc1.", context, maxLength: MAX_CURSOR_LENGTH });
   return {
-    write: async (cursors, message, reader) =>
-      cursors.size === 0
+    write: async (cursors, message, reader) => {
+      const fitting = thatFit(cursors);
+      return fitting.length === 0
         ? undefined
-        : await seal.seal({ cursors: Object.fromEntries(cursors) }, boundTo(message, reader)),
+        : await seal.seal({ cursors: Object.fromEntries(fitting) }, boundTo(message, reader));
+    },
     async read(message, reader) {
       const given = message.params?.cursor;
       if (given === undefined) return undefined;
@@ -46,6 +51,14 @@ export function createAggregateCursors(keys: SealKeys): AggregateCursors {
       return new Map(Object.entries(cursors) as [string, string][]);
     },
   };
+}
+
+/** Without the longest, whose lists end, when all together would be too long: those of the others go on. */
+function thatFit(cursors: UpstreamCursors): readonly (readonly [string, string])[] {
+  const lengthOf = (entry: readonly [string, string]) => Buffer.byteLength(JSON.stringify(entry), "utf8");
+  const entries = [...cursors].sort((one, other) => lengthOf(one) - lengthOf(other));
+  let length = 0;
+  return entries.filter((entry) => (length += lengthOf(entry)) <= MAX_PLAIN_LENGTH);
 }
 
 function boundTo({ method }: RequestMessage, { tenant, rootBlockId }: Reader): string {

@@ -102,3 +102,12 @@ Deno.test("an upstream with an endless cursor ends its own list and nobody else'
   await assert.rejects(read(nextCursor, {}, "other"), { name: "MessageError" });
   await assert.rejects(read(`${nextCursor}A`), { name: "MessageError" });
 });
+
+Deno.test("a cursor is never longer than what the next request may bring: the longest of its parts are left out", async () => {
+  const cursors = await makeCursors();
+  const reader = { tenant: "acme", rootBlockId: "r" };
+  const parts = Array.from({ length: 100 }, (_, n): [string, string] => [`u${n}`, "\u0001".repeat(20 * n)]);
+  const cursor = await cursors.write(new Map(parts), message, reader);
+  const read = await cursors.read({ ...message, params: { cursor: cursor ?? null } }, reader);
+  assert.ok(read !== undefined && read.size > 50 && read.size < 100 && read.has("u0") && !read.has("u99"));
+});

@@ -37,7 +37,7 @@ Deno.test("what comes after a failed answer begins no stream", async () => {
 Deno.test("an answer that takes long becomes a stream whose client can come back for it, or for its loss", async () => {
   const kept = new KeptStreams({ newId: () => "s", steadyMs: () => 0 });
   for (const isLost of [false, true]) {
-    const stream = kept.open({ tenant: "acme", upstream: "fs", maxKept: 1_000, onForgotten: () => {} });
+    const stream = kept.open({ tenant: "acme", upstream: "fs", maxKept: 10_000, onForgotten: () => {} });
     const answers = new AnswerStream({
       ...{ onGone: () => {}, maxLength: 1_000 },
       ...{ keep: () => stream, primeAfterMs: 5 },

@@ -16,8 +16,9 @@ export const MAX_KEPT = 64 * 1024 * 1024;
 export const KEPT_MS = 5 * 60_000;
 
 const SWEEP_MS = 60_000;
-/** What an event costs besides its text. */
+/** What an event costs besides its text, and a stream besides its events. */
 const EVENT_COST = 100;
+const STREAM_COST = 1_200;
 
 export interface KeptStreamOptions {
   readonly tenant: string;
@@ -152,10 +153,11 @@ export class KeptStream {
   write(data: string): string {
     const text = `id: ${this.#eventId(++this.#last)}\n${dataEvent(data)}`;
     if (this.#isForgotten) return text;
-    this.#events.push(text);
     const before = this.#kept;
-    this.#kept += costOf(text);
+    this.#kept += costOf(text) + (this.#events.length === 0 ? STREAM_COST : 0);
+    this.#events.push(text);
     while (this.#kept > this.options.maxKept) this.#kept -= costOf(this.#events.shift() ?? "");
+    if (this.#events.length === 0) this.#kept = 0;
     this.#resumed?.write(text);
     this.#keeper.grew(this, this.#kept - before);
     return text;

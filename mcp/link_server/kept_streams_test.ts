@@ -99,6 +99,15 @@ Deno.test("a tenant that fills the memory loses its own streams, not those of ot
   assert.equal(streams.kept, 0);
 });
 
+Deno.test("many small streams are counted for what they cost", () => {
+  const { open, streams } = setup();
+  const opened = Array.from({ length: 100 }, () => open());
+  for (const stream of opened) stream.write("x");
+  assert.ok(streams.kept > 100 * 1_200, String(streams.kept));
+  for (const stream of opened) streams.forget(stream);
+  assert.equal(streams.kept, 0);
+});
+
 Deno.test("a stream is forgotten some time after its end, and keeps nothing after that", async () => {
   using time = new FakeInterval();
   const { open, streams, forgotten, clock } = setup();

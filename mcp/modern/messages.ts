@@ -11,7 +11,7 @@ import {
 import { LIST_METHODS, listFilter } from "../lists.ts";
 import type { Message } from "../message.ts";
 import { isGoverned } from "../named_call.ts";
-import type { Admitted } from "../port.ts";
+import type { Admitted, Forwarded } from "../port.ts";
 import { jsonText, RPC, rpcError } from "../refusals.ts";
 import { type ResolvedUpstream, UpstreamFailure } from "../upstream_connection.ts";
 import { relayRequest } from "../upstream_request.ts";
@@ -85,7 +85,7 @@ async function answerPlain(
   arrival: Arrival,
   request: ModernRequest,
   of: Listening & { readonly discovery: Discovered },
-): Promise<Response> {
+): Promise<Response | Forwarded> {
   const { message } = request;
   if (message.method === "server/discover") {
     return discoverResponse(parts, message.id, { ...of, room: arrival.visit });
@@ -100,7 +100,7 @@ async function passList(
   arrival: Arrival,
   request: ModernRequest,
   { admitted, upstream }: { readonly admitted: Admitted; readonly upstream: ResolvedUpstream },
-): Promise<Response> {
+): Promise<Forwarded> {
   const { message } = request;
   const filter = listFilter(parts, arrival, admitted, message.id);
   const edit = async (answer: Answer) => {
@@ -111,10 +111,10 @@ async function passList(
   const send = (signal: AbortSignal) =>
     sendModernList(parts, arrival, request, { admitted, upstream, signal });
   const options = { upstream, edit, hasUpstreamSession: false, endsWithClient: true };
-  const { response, ending } = await relayRequest(parts, arrival, message, options, send);
+  const forwarded = await relayRequest(parts, arrival, message, options, send);
   const asked = arrival.upstream;
-  if (asked !== undefined) void ending.then((how) => parts.discoveries.heard(asked, how));
-  return response;
+  if (asked !== undefined) void forwarded.ending.then((how) => parts.discoveries.heard(asked, how));
+  return forwarded;
 }
 
 /**
