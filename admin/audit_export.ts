@@ -1,4 +1,5 @@
 /** The audit record as files: exports that prove what they hold, and tables that prove nothing. */
+import { isOfLog } from "../audit/checkpoint.ts";
 import { genesisHash, hex } from "../audit/digest.ts";
 import type { EventTerms } from "../audit/event_terms.ts";
 import { eventFilter } from "../audit/export/event_filter.ts";
@@ -8,7 +9,7 @@ import { exportArchive, ExportError, type ExportFilter } from "../audit/export/e
 import type { PrunedBeginning } from "../audit/export/pruned_part.ts";
 import { PrunedBreak, readPruneRecord } from "../audit/pruned_walk.ts";
 import type { Operator } from "../core/operator.ts";
-import type { AuditLog } from "./audit.ts";
+import type { AuditLog, SignedSize } from "./audit.ts";
 import { requireChain } from "./audit_access.ts";
 import { cosigned } from "./audit_log.ts";
 import { AUDIT_EXPORT_ROUTES } from "./contract/audit_export.ts";
@@ -154,8 +155,20 @@ async function prunedOf(
   }
 }
 
-/** The checkpoint that an export is held against. */
-async function checkpointOf({ reader, sign }: AuditLog, { tenant: chain, size, cosigned = 0 }: Asked) {
+/** The checkpoint that an export is held against: one of the name that the export gives the log. */
+async function checkpointOf(log: AuditLog, asked: Asked): Promise<SignedSize> {
+  const [found, origin] = [await storedCheckpoint(log, asked), log.originOf(asked.tenant)];
+  if (isOfLog(found.note, origin)) return found;
+  throw unusable(
+    `The checkpoint of size ${found.size} is one of a name that the log had before, not of "${origin}": ` +
+      "wait until a newer one is signed",
+  );
+}
+
+async function storedCheckpoint(
+  { reader, sign }: AuditLog,
+  { tenant: chain, size, cosigned = 0 }: Asked,
+): Promise<SignedSize> {
   if (size === undefined && cosigned > 0) {
     const last = await reader.latestCosigned(chain, cosigned);
     if (last === undefined) throw unusable(`There is no checkpoint with ${cosigned} cosignatures`);

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
+import { checkpointOf, KEY, ORIGIN } from "../audit/verify_fixture.ts";
 import type { AuditRow } from "../core/audit_entry.ts";
 import type { AuditLog } from "./audit.ts";
 import { auditExportRoutes } from "./audit_export.ts";
 import { type AdminEnvironment, type AdminVariables } from "./environment.ts";
-import { createExportSlots } from "./export_slots.ts";
+import { createExportSlots, type ExportSlots } from "./export_slots.ts";
+import { ProblemError } from "./problem.ts";
 
 const PAGE_MS = 2;
 const EVENTS = 3_000_000;
@@ -19,6 +21,13 @@ function tableOver(canonical: string) {
     return Array.from({ length: 100 }, (_, at) => ({ seq: after + at + 1, hash: "00", canonical }));
   };
   const log = { reader: { head: () => Promise.resolve({ seq: EVENTS, hash: "00" }), oldest } };
+  const app = appOver(log, slots);
+  const ask = (query: string) => app.request(`/audit/events.csv?tenant=acme&${query}`);
+  return { ask, slots, state };
+}
+
+/** The routes over what stands for the record; `refused` gets what they refuse. */
+function appOver(log: unknown, slots: ExportSlots, refused: string[] = []) {
   const environment = {
     ...{ source: {}, nowMs: () => 0, newId: () => "e", settingsVersion: () => 1 },
     tenantExists: () => Promise.resolve(true),
@@ -27,7 +36,7 @@ function tableOver(canonical: string) {
   };
   const routes = auditExportRoutes(
     environment as unknown as AdminEnvironment,
-    log as unknown as AuditLog,
+    log as AuditLog,
     slots,
   );
   const app = new Hono<AdminVariables>();
@@ -36,9 +45,14 @@ function tableOver(canonical: string) {
     context.set("sourceIp", "127.0.0.1");
     await next();
   });
+  app.onError((error, context) => {
+    refused.push(
+      error instanceof ProblemError ? `${error.problem.status} ${error.problem.detail}` : String(error),
+    );
+    return context.text("", 500);
+  });
   for (const { spec, handler } of routes) app.get(spec.path, handler);
-  const ask = (query: string) => app.request(`/audit/events.csv?tenant=acme&${query}`);
-  return { ask, slots, state };
+  return app;
 }
 
 Deno.test("GET /audit/events.csv stops reading when its reader goes, also where nothing fits the filter", async () => {
@@ -66,4 +80,28 @@ Deno.test("GET /audit/events.csv leaves half of the room to other tenants", asyn
   assert.equal(slots.take("d", "acme"), undefined);
   assert.ok(slots.take("d", "globex") !== undefined);
   for (const { body } of open) await body?.cancel();
+});
+
+Deno.test("GET /audit/export waits for a checkpoint under the log's new name, and takes none of the old one", async () => {
+  const state = { checkpoint: checkpointOf(["{}"], 1, KEY, "old.example/acme"), signs: 0 };
+  const found = () => Promise.resolve(state.checkpoint);
+  const log = {
+    reader: { checkpointUpTo: found, latestCosigned: found },
+    sign: () => Promise.resolve(void state.signs++),
+    originOf: () => ORIGIN,
+  };
+  const ask = async (query: string) => {
+    const refused: string[] = [];
+    const app = appOver(log, createExportSlots(), refused);
+    await app.request(`/audit/export?tenant=acme${query}`);
+    return refused;
+  };
+  for (const query of ["", "&size=1", "&cosigned=1"]) {
+    assert.deepEqual(await ask(query), [
+      `422 The checkpoint of size 1 is one of a name that the log had before, not of "${ORIGIN}": wait until a newer one is signed`,
+    ], query);
+  }
+  assert.equal(state.signs, 1);
+  state.checkpoint = checkpointOf(["{}"], 1);
+  assert.doesNotMatch((await ask("&size=1")).join(), /a name that the log had before/);
 });

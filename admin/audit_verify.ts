@@ -1,4 +1,5 @@
 /** Recomputing a chain on request: one answer, or for who asks for it the same at the end of a report on the way. */
+import { isOfLog } from "../audit/checkpoint.ts";
 import { parseVerifierKey } from "../audit/signed_note.ts";
 import { verifyChain, type VerifyOrder, type VerifyReport } from "../audit/verify.ts";
 import type { AuditLog } from "./audit.ts";
@@ -77,9 +78,10 @@ async function orderOf(
   log: AuditLog,
   { query: { tenant, expected, since } }: Request,
 ): Promise<VerifyOrder> {
-  // A chain that is younger than the first round of signing has nothing that it could contradict.
-  if (await log.reader.latestCheckpoint(tenant) === undefined) await log.sign(tenant);
   const origin = log.originOf(tenant);
+  // A chain that is younger than the first round of signing, or whose log has a new name, has nothing that proves it.
+  const last = await log.reader.latestCheckpoint(tenant);
+  if (last === undefined || !isOfLog(last.note, origin)) await log.sign(tenant);
   return {
     ...{ chain: tenant, logId: environment.source.logId, origin, expected, since },
     held: () => log.heldElsewhere(tenant),

@@ -19,9 +19,11 @@ const PATH = `/audit/verify?tenant=${CHAIN}`;
 const PAGE = 100;
 
 /** The route over a chain whose pages take `pageMs` each. */
-async function served(pageMs: number, most = 1, held: HeldElsewhere = {}) {
-  const reader = readerOf(await imageOf(TEXTS, TEXTS.length));
-  const state = { reads: 0, reading: 0, fault: undefined as Error | undefined };
+async function served(pageMs: number, most = 1, held: HeldElsewhere = {}, oldName = ORIGIN) {
+  const image = await imageOf(TEXTS, TEXTS.length);
+  image.checkpoint = checkpointOf(TEXTS, TEXTS.length, KEY, oldName);
+  const reader = readerOf(image);
+  const state = { reads: 0, reading: 0, signs: 0, canSign: false, fault: undefined as Error | undefined };
   const refusals: string[] = [];
   const slow: typeof reader.read = async (chain, after, limit) => {
     state.reads++;
@@ -40,7 +42,11 @@ async function served(pageMs: number, most = 1, held: HeldElsewhere = {}) {
     originOf: () => ORIGIN,
     verifierKeys: () => [formatVerifierKey(ORIGIN, KEY)],
     heldElsewhere: () => Promise.resolve(held),
-    sign: () => Promise.resolve(),
+    sign: () => {
+      state.signs++;
+      if (state.canSign) image.checkpoint = checkpointOf(TEXTS, TEXTS.length);
+      return Promise.resolve();
+    },
   } as unknown as AuditLog;
   const environment = {
     ...{ source: { logId: LOG_ID }, nowMs: () => 1_700_000_060_000 },
@@ -91,6 +97,18 @@ Deno.test("GET /audit/verify of either form holds the chain against what is kept
     const text = await (await app.request(PATH, form)).text();
     assert.match(text, /"verdict":"broken","broken":\{"seq":\d+,"what":"missing"/);
   }
+});
+
+Deno.test("GET /audit/verify has a chain signed under the log's new name, and calls it unproven where that cannot be yet", async () => {
+  const { app, state } = await served(0, 1, {}, `old.example/${CHAIN}`);
+  for (const form of [{}, STREAM]) {
+    const text = await (await app.request(PATH, form)).text();
+    assert.match(text, /"verdict":"unproven","reason":"no checkpoint has been signed under this name/);
+  }
+  state.canSign = true;
+  assert.equal((await (await app.request(PATH)).json()).verdict, "verified");
+  assert.equal((await (await app.request(PATH)).json()).verdict, "verified");
+  assert.equal(state.signs, 3);
 });
 
 Deno.test("GET /audit/verify of either form is refused where too many are under way, and has room again when one ends", async () => {

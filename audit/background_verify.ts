@@ -1,4 +1,5 @@
 /** Verifies all chains on a timer while the process runs: what is new each time, everything now and then. */
+import { isOfLog } from "./checkpoint.ts";
 import { parseVerifierKey } from "./signed_note.ts";
 import type { HeldElsewhere } from "./signed_points.ts";
 import { type ChainReader, verifyChain, type VerifyReport } from "./verify.ts";
@@ -13,7 +14,7 @@ export interface BackgroundVerifyOptions {
   readonly chains: () => Promise<readonly string[]>;
   /** What is kept of a chain besides the database. */
   readonly heldElsewhere: (chain: string) => Promise<HeldElsewhere>;
-  /** Signs a chain that has no checkpoint yet. */
+  /** Signs a chain that has no checkpoint under its log's name yet. */
   readonly sign: (chain: string) => Promise<unknown>;
   readonly intervalMs: number;
   readonly nowMs: () => number;
@@ -113,8 +114,9 @@ class Rounds implements BackgroundVerify {
   async #verify(chain: string): Promise<"verified" | "broken"> {
     const { reader, logId, originOf, verifierKeys, nowMs, onBroken } = this.#options;
     const origin = originOf(chain);
-    // A chain that is younger than the first round of signing has nothing that it could be held against.
-    if (await reader.latestCheckpoint(chain) === undefined) await this.#options.sign(chain);
+    // A chain that is younger than the first round of signing, or whose log has a new name, has nothing that proves it.
+    const last = await reader.latestCheckpoint(chain);
+    if (last === undefined || !isOfLog(last.note, origin)) await this.#options.sign(chain);
     const report = await verifyChain(reader, {
       ...{ chain, logId, origin, since: this.#verified.get(chain), pace: PACE, nowMs },
       ...{ keys: verifierKeys(origin).map(parseVerifierKey), signal: this.#aborter.signal },

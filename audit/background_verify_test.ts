@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { type BackgroundVerifyOptions, createBackgroundVerify } from "./background_verify.ts";
-import { parseCheckpointText } from "./checkpoint.ts";
+import { parseCheckpointText, signCheckpoint } from "./checkpoint.ts";
 import { genesisHash, hex, nextHash } from "./digest.ts";
 import { honestLog, LOG_ID } from "./export/export_fixture.ts";
-import { formatVerifierKey, parseNote } from "./signed_note.ts";
+import { ed25519Signer, formatVerifierKey, parseNote } from "./signed_note.ts";
 import type { HeldElsewhere } from "./signed_points.ts";
 import type { VerifyReport } from "./verify.ts";
 
@@ -17,8 +17,10 @@ async function rounds() {
   }));
   const note = log.checkpoint(size);
   const stored = { size, note, root: parseCheckpointText(parseNote(note).text).root, signedAt: 1 };
+  const oldOrigin = `old.example/${log.chain}`;
+  const renamed = signCheckpoint({ ...stored, origin: oldOrigin }, [ed25519Signer(oldOrigin, log.key)]);
   const state = {
-    ...{ fails: false, read: 0, now: 5_000, signs: 0, isUnsigned: false, canSign: true },
+    ...{ fails: false, read: 0, now: 5_000, signs: 0, isUnsigned: false, canSign: true, isRenamed: false },
     held: {} as HeldElsewhere,
   };
   const reports: VerifyReport[] = [];
@@ -31,7 +33,10 @@ async function rounds() {
         if (limit > 1) state.read += limit;
         return Promise.resolve(rows.slice(after, after + limit));
       },
-      latestCheckpoint: () => Promise.resolve(state.isUnsigned ? undefined : stored),
+      latestCheckpoint: () => {
+        const last = { ...stored, note: state.isRenamed ? renamed : note };
+        return Promise.resolve(state.isUnsigned ? undefined : last);
+      },
       checkpointUpTo: () => Promise.resolve(stored),
       stillOpen: () => Promise.resolve([]),
       appendedAt: () => Promise.resolve(1),
@@ -47,7 +52,7 @@ async function rounds() {
     heldElsewhere: () => Promise.resolve(state.held),
     sign: () => {
       state.signs++;
-      if (state.canSign) state.isUnsigned = false;
+      if (state.canSign) state.isUnsigned = state.isRenamed = false;
       return Promise.resolve();
     },
     onBroken: (report) => void reports.push(report),
@@ -112,6 +117,18 @@ Deno.test("createBackgroundVerify() has a chain signed that never was, and count
   await verify.verifyAll();
   assert.deepEqual([verify.lastOkAt(), verify.broken(), state.signs, errors.length], [0, 0, 1, 1]);
   assert.match(String(errors[0]), /no checkpoint has been signed yet/);
+  state.canSign = true;
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), state.signs, errors.length], [5, 0, 2, 1]);
+});
+
+Deno.test("createBackgroundVerify() has a chain signed under the log's new name, and counts a round before that as none", async () => {
+  const { verify, state, errors } = await rounds();
+  state.isRenamed = true;
+  state.canSign = false;
+  await verify.verifyAll();
+  assert.deepEqual([verify.lastOkAt(), verify.broken(), state.signs, errors.length], [0, 0, 1, 1]);
+  assert.match(String(errors[0]), /no checkpoint has been signed under this name of the log yet/);
   state.canSign = true;
   await verify.verifyAll();
   assert.deepEqual([verify.lastOkAt(), verify.broken(), state.signs, errors.length], [5, 0, 2, 1]);

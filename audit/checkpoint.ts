@@ -34,6 +34,11 @@ export function chainOf(logOrigin: string, origin: string): string | undefined {
   return chain === "" || chain.includes("/") ? undefined : chain;
 }
 
+/** Whether a note claims to be one of the log `origin`, and not one of a name that the log had before; nothing is checked. */
+export function isOfLog(note: string, origin: string): boolean {
+  return note.startsWith(`${origin}\n`);
+}
+
 /** The text that is signed. */
 export function checkpointText({ origin, size, root }: Omit<Checkpoint, "extensions">): string {
   return `${origin}\n${size}\n${encodeBase64(root)}\n`;

@@ -29,6 +29,9 @@ export class GapKeeper {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #hasFile = false;
+  /** Gaps that were refused, and so many of them of which the file knows. */
+  #moved = 0;
+  #movedInFile = 0;
   #isClosed = false;
 
   constructor(options: GapKeeperOptions) {
@@ -61,18 +64,17 @@ export class GapKeeper {
 
   /** Appends an event for every gap, whichever the database refuses. Throws when it does not answer. */
   async record(): Promise<void> {
+    // First those that were tried before: as long as the database is away, all others go on counting.
+    await this.#recordAll(this.gaps.closed());
     // Once more for those that were refused, which count for the installation then.
-    if (await this.#recordAll()) await this.#recordAll();
+    for (let round = 0; round < 2; round++) await this.#recordAll(this.gaps.close());
   }
 
-  /** Whether some count elsewhere now. */
-  async #recordAll(): Promise<boolean> {
+  async #recordAll(gaps: readonly Gap[]): Promise<void> {
     const { appender, source, nowMs, settingsVersion, watch, isRefusal } = this.#options;
-    const gaps = this.gaps.close();
-    if (gaps.length === 0) return false;
-    await this.write(); // these counts under these ids, whatever happens now
+    if (gaps.length === 0) return;
+    await this.#writeIfPossible(); // these counts under these ids, whatever happens now
     const now = { timeMs: nowMs(), settingsVersion: settingsVersion() };
-    let isMoved = false;
     for (const gap of gaps) {
       try {
         const { status } = await appender.append(gapEntry(source, gap, now), { owed: true }).done;
@@ -80,21 +82,33 @@ export class GapKeeper {
         if (status === "appended") watch.gapRecorded(gap);
       } catch (error) {
         if (!isRefusal(error)) throw error;
-        isMoved = this.#refused(gap, error) || isMoved;
+        this.#refused(gap, error);
       }
     }
-    await this.write();
-    return isMoved;
+    await this.#writeIfPossible();
   }
 
-  /** False when there is no chain left that could take it: then it is tried again. */
-  #refused(gap: Gap, cause: unknown): boolean {
+  /**
+   * A full disk holds up no event: its id enters the chain once, whatever a file says of it. Only what counts elsewhere since
+   * has to stand there first: a file that has it under its old id would count it again.
+   */
+  async #writeIfPossible(): Promise<void> {
+    try {
+      await this.write();
+    } catch (error) {
+      if (this.#moved > this.#movedInFile) throw error;
+      this.#options.watch.failed(error);
+    }
+  }
+
+  /** When there is no chain left that could take it, it is tried again. */
+  #refused(gap: Gap, cause: unknown): void {
     const { chain, count, what, reason } = gap;
     const text = `The database refused the gap of "${chain}": ${count} ${what}, ${reason}`;
     this.#options.watch.failed(new Error(text, { cause }));
-    if (chain === INSTALLATION_CHAIN) return false;
+    if (chain === INSTALLATION_CHAIN) return;
     this.gaps.refused(gap);
-    return true;
+    this.#moved++;
   }
 
   async close(): Promise<void> {
@@ -106,11 +120,13 @@ export class GapKeeper {
   async #write(): Promise<void> {
     const { files, keys, source } = this.#options;
     const name = `${source.replicaId}.gaps`;
+    const moved = this.#moved;
     const lines = this.gaps.all().map((gap) => JSON.stringify(gapMember(gap)));
     if (lines.length > 0) {
       const writer = new LateFileWriter(keys, { name, logId: source.logId });
       await files.replace(name, writer.header() + lines.map((line) => writer.line(line)).join(""));
     } else if (this.#hasFile) await files.remove(name);
     this.#hasFile = lines.length > 0;
+    this.#movedInFile = moved;
   }
 }

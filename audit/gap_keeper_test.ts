@@ -7,16 +7,17 @@ import type { LateFiles } from "./late_port.ts";
 /** A folder of one file, and chains of which some do not exist. */
 function world() {
   const texts = new Map<string, string>();
+  const state = { isAway: false, isAwayAfterRefusal: false, isFull: false };
   const never = () => Promise.reject(new Error("not asked for here"));
   const files: LateFiles = {
     ...{ create: never, adopt: never, times: never, setAside: never, close: () => {}, release: () => {} },
     read: () => ReadableStream.from([]),
-    replace: (name, text) => Promise.resolve(void texts.set(name, text)),
+    replace: (name, text) =>
+      state.isFull ? Promise.reject(new Error("full")) : Promise.resolve(void texts.set(name, text)),
     remove: (name) => Promise.resolve(void texts.delete(name)),
   };
   const entries: AuditEntry[] = [];
   const unknown = new Set<string>();
-  const state = { isAway: false, isAwayAfterRefusal: false };
   const append = (batch: readonly AuditEntry[]): Promise<AppendResult[]> => {
     if (state.isAway) return Promise.reject(new Error("away"));
     if (batch.some(({ chain }) => unknown.has(chain))) {
@@ -93,6 +94,36 @@ Deno.test("a database that goes away between a refusal and the event about it lo
   state.isAway = false;
   await keeper.record();
   assert.deepEqual([gapsOf("acme").length, gapsOf("~installation")], [1, [[1, "refused", 10, 10]]]);
+  assert.equal(keeper.isEmpty, true);
+  await keeper.close();
+});
+
+Deno.test("what is lost while the database is away is counted in two gaps of a chain, however often it is tried", async () => {
+  const { keeper, lose, gapsOf, state } = world();
+  state.isAway = true;
+  for (let time = 0; time < 20; time++) {
+    lose("acme");
+    await assert.rejects(keeper.record(), /the append failed/);
+  }
+  state.isAway = false;
+  await keeper.record();
+  assert.deepEqual(gapsOf("acme").map(([count]) => count), [1, 19]);
+  assert.equal(keeper.isEmpty, true);
+  await keeper.close();
+});
+
+Deno.test("a full disk holds up no gap but one that was refused, whose old id may stand there", async () => {
+  const { keeper, lose, gapsOf, unknown, told, state } = world();
+  for (const chain of ["gone", "acme"]) lose(chain);
+  unknown.add("gone");
+  await keeper.write();
+  state.isFull = true;
+  for (let time = 0; time < 2; time++) await assert.rejects(keeper.record(), /full/);
+  assert.deepEqual([gapsOf("acme").length, gapsOf("~installation")], [1, []]);
+  assert.equal(told[0], "full", "and it is told");
+  state.isFull = false;
+  await keeper.record();
+  assert.deepEqual(gapsOf("~installation"), [[1, "refused", 10, 10]]);
   assert.equal(keeper.isEmpty, true);
   await keeper.close();
 });

@@ -33,11 +33,17 @@ export class Gaps {
     this.#closed.set(gap.eventId, gap);
   }
 
-  /** Ends the counting of all of them and returns those that are to be recorded. */
-  close(): readonly Gap[] {
-    for (const gap of this.#open.values()) this.#closed.set(gap.eventId, gap);
-    this.#open.clear();
+  /** Those whose counting has ended, and which are to be recorded. */
+  closed(): readonly Gap[] {
     return [...this.#closed.values()];
+  }
+
+  /** Ends the counting of all others and returns these. */
+  close(): readonly Gap[] {
+    const gaps = [...this.#open.values()];
+    for (const gap of gaps) this.#closed.set(gap.eventId, gap);
+    this.#open.clear();
+    return gaps;
   }
 
   /** Its event is in the chain. */

@@ -28,7 +28,8 @@ Deno.test("close() fixes the counts under their ids: what comes later is another
   gaps.add({ ...missing, ...at(1) });
   assert.deepEqual(gaps.close().map(({ eventId, count }) => [eventId, count]), [["e1", 1]]);
   gaps.add({ ...missing, ...at(2) });
-  assert.deepEqual(gaps.close().map(({ eventId, count }) => [eventId, count]), [["e1", 1], ["e2", 1]]);
+  assert.deepEqual(gaps.close().map(({ eventId, count }) => [eventId, count]), [["e2", 1]]);
+  assert.deepEqual(gaps.closed().map(({ eventId, count }) => [eventId, count]), [["e1", 1], ["e2", 1]]);
   gaps.recorded("e1");
   assert.deepEqual(gaps.all().map(({ eventId }) => eventId), ["e2"]);
 });

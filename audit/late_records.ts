@@ -47,6 +47,8 @@ class Late implements LateRecords {
   readonly #places: Places;
   readonly #writer: LateWriter;
   readonly #gaps: GapKeeper;
+  /** Files that brought gaps, read to their end. */
+  readonly #gapFiles: { readonly segment: Segment; readonly end: LateFileEnd }[] = [];
   /** By event id. */
   readonly #onRecorded = new Map<string, (result: AppendResult) => void>();
   /** Files that this process cannot take over; a start says why and where. */
@@ -130,7 +132,7 @@ class Late implements LateRecords {
   #schedule(): void {
     if (this.#isClosed) return;
     this.#timer = setTimeout(() => {
-      const isDue = this.#writer.records > 0 || !this.#gaps.isEmpty;
+      const isDue = this.#writer.records > 0 || !this.#gaps.isEmpty || this.#gapFiles.length > 0;
       (isDue ? this.replay() : Promise.resolve()).finally(() => this.#schedule());
     }, this.#options.retryMs ?? 1_000);
   }
@@ -169,7 +171,8 @@ class Late implements LateRecords {
 
   #takeOver(name: string, bytes: number, records: number): void {
     this.#places.force(ADOPTED, bytes);
-    this.#writer.sealed.push({ name, bytes: new Map([[ADOPTED, bytes]]), records, done: 0, refused: 0 });
+    const counts = { records, done: 0, refused: 0 };
+    this.#writer.sealed.push({ name, bytes: new Map([[ADOPTED, bytes]]), ...counts, gaps: new Set() });
   }
 
   async #replayAll(): Promise<void> {
@@ -181,7 +184,24 @@ class Late implements LateRecords {
       if (this.#isClosed || !await this.#replaySegment(segment)) return;
       sealed.shift();
     }
+    await this.#finishGapFiles();
     await this.#gaps.record();
+    await this.#finishGapFiles();
+  }
+
+  /** Not before the other files, which may have filled the disk: what these brought has to be written elsewhere first. */
+  async #finishGapFiles(): Promise<void> {
+    if (this.#gapFiles.length === 0) return;
+    try {
+      await this.#gaps.write();
+    } catch (error) {
+      this.#options.watch.failed(error);
+      return; // their gaps are recorded under the same ids whatever stands there
+    }
+    for (let [next] = this.#gapFiles; next !== undefined; [next] = this.#gapFiles) {
+      await this.#finish(next.segment, next.end);
+      this.#gapFiles.shift();
+    }
   }
 
   /** False when the database did not take all of it. */
@@ -206,7 +226,8 @@ class Late implements LateRecords {
       batch = [];
     }
     if (counts.recorded + counts.known > 0) watch.recorded(counts);
-    await this.#finish(segment, end);
+    if (segment.gaps.size > 0) this.#gapFiles.push({ segment, end });
+    else await this.#finish(segment, end);
     return true;
   }
 
@@ -217,6 +238,8 @@ class Late implements LateRecords {
       batch.push(recordOf(member));
       return;
     }
+    if (segment.gaps.has(gap.eventId)) return; // it is read again
+    segment.gaps.add(gap.eventId);
     this.#gaps.gaps.adopt(gap);
     segment.records--;
   }
@@ -259,14 +282,14 @@ class Late implements LateRecords {
     const { files, watch } = this.#options;
     const { name, refused } = segment;
     const damaged = end.kind === "damaged" ? end.lines : 0;
+    // Its lines are not believed, what they say of their times included.
+    const damagedSpan = damaged > 0 ? await files.times(name) : undefined;
+    await (refused + damaged > 0 ? files.setAside(name) : files.remove(name)); // first: what fails here is tried again
     const lose = (reason: "refused" | "damaged", count: number, span?: GapSpan) =>
       count > 0 && this.#gaps.lose({ chain: INSTALLATION_CHAIN, what: "records", reason, count }, span);
-    if (!this.#gaps.isEmpty) await this.#gaps.write(); // before the file goes that they stand in until now
     if (end.kind === "torn") watch.torn(name);
     lose("refused", refused, segment.refusedSpan);
-    // Its lines are not believed, what they say of their times included.
-    lose("damaged", damaged, damaged > 0 ? await files.times(name) : undefined);
-    await (refused + damaged > 0 ? files.setAside(name) : files.remove(name));
+    lose("damaged", damaged, damagedSpan);
     segment.file?.close();
     for (const [chain, bytes] of segment.bytes) this.#places.leave(chain, bytes);
   }

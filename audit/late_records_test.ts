@@ -13,7 +13,12 @@ class Folder {
   /** Files that a process which lives has locked. */
   readonly living = new Set<string>();
   isFull = false;
+  /** Bytes that all files may have together. */
+  room = Infinity;
   processes = 0;
+  /** Readings of files so far, and those that fail at their end, by number. */
+  readings = 0;
+  readonly broken = new Set<number>();
   /** Bytes of the next append that get through before it fails. */
   failsAfter: number | undefined;
 
@@ -25,7 +30,7 @@ class Folder {
         this.texts.set(name, "");
         own.add(name);
         const append = (text: string) => {
-          this.#refuseWhenFull();
+          this.#refuseWhenFull(text);
           const after = this.failsAfter ?? text.length;
           this.failsAfter = undefined;
           this.texts.set(name, this.texts.get(name) + text.slice(0, after));
@@ -41,9 +46,9 @@ class Folder {
         return Promise.resolve(left.map(([name, text]) => ({ name, bytes: text.length })));
       },
       times: () => Promise.resolve({ startMs: 400, endMs: 700 }),
-      read: (name) => ReadableStream.from([new TextEncoder().encode(this.texts.get(name) ?? "")]),
+      read: (name) => this.#read(this.texts.get(name) ?? ""),
       replace: async (name, text) => {
-        await Promise.resolve(this.#refuseWhenFull());
+        await Promise.resolve(this.#refuseWhenFull(text)); // the old one stands until the new one is whole
         this.texts.set(name, text);
         own.add(name);
       },
@@ -57,8 +62,15 @@ class Folder {
     };
   }
 
-  #refuseWhenFull(): void {
-    if (this.isFull) throw new Error("no space left on device");
+  async *#read(text: string): AsyncGenerator<Uint8Array> {
+    const reading = ++this.readings;
+    yield await Promise.resolve(new TextEncoder().encode(text));
+    if (this.broken.has(reading)) throw new Error("cannot be read on");
+  }
+
+  #refuseWhenFull(text = ""): void {
+    const bytes = [...this.texts.values(), text].reduce((sum, { length }) => sum + length, 0);
+    if (this.isFull || bytes > this.room) throw new Error("no space left on device");
   }
 }
 
@@ -262,6 +274,77 @@ Deno.test("a folder that takes nothing is a gap too, and the file that broke is 
   assert.deepEqual([chains.events().at(-1).count, chains.events().at(-1).status_code], [2, "unwritable"]);
   assert.deepEqual([seen.torn, folder.texts.size], [1, 0]);
   await late.close();
+});
+
+Deno.test("a disk that late records have filled gets its room back, and every gap is told", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  folder.room = 3_000;
+  const { late, lost } = process(folder, chains);
+  for (let n = 0; n < 40; n++) await late.keep(entry(`e${n}`, "acme", "x".repeat(400)), DECISION);
+  assert.ok(lost.length > 30 && lost.length < 40, `${lost.length} of 40`);
+  folder.room = [...folder.texts.values()].reduce((sum, { length }) => sum + length, 0);
+  chains.isAway = false;
+  await late.replay();
+  assert.equal(chains.events().length, 40 - lost.length + 1);
+  assert.deepEqual([chains.events().at(-1).count, folder.texts.size], [lost.length, 0]);
+  assert.deepEqual(late.waiting(), { records: 0, bytes: 0 });
+  await late.close();
+});
+
+Deno.test("counts that an ended process left on a full disk hold up nothing and are recorded once", async () => {
+  for (const fill of [(folder: Folder) => folder.room = 1_500, (folder: Folder) => folder.isFull = true]) {
+    const [folder, chains] = [new Folder(), new Chains()];
+    chains.isAway = true;
+    const [bound, keeping] = [process(folder, chains, { maxBytes: 100 }), process(folder, chains)];
+    for (let n = 0; n < 7; n++) await bound.late.keep(entry(`lost${n}`), DECISION);
+    await bound.late.close();
+    await keeping.late.keep(entry("kept", "acme", "x".repeat(900)), DECISION);
+    assert.deepEqual([...folder.texts.keys()], ["r1.gaps", "r2-1.late"]);
+    fill(folder);
+    const next = process(folder, chains);
+    await next.late.start();
+    for (let time = 0; time < 3; time++) await next.late.replay();
+    assert.deepEqual([next.late.waiting().records, folder.texts.size], [1, 2], "the gap is no record");
+    chains.isAway = false;
+    await next.late.replay();
+    assert.deepEqual(chains.events().map(({ unmapped, count }) => unmapped.n ?? count), ["kept", 7]);
+    assert.deepEqual([folder.texts.size, next.late.waiting()], [0, { records: 0, bytes: 0 }]);
+    await keeping.late.close();
+    await next.late.close();
+  }
+});
+
+Deno.test("without database and disk an outage leaves two gaps in a chain, and not one for every try", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  const { late } = process(folder, chains);
+  chains.isAway = folder.isFull = true;
+  for (let n = 0; n < 50; n++) {
+    await late.keep(entry(`e${n}`), DECISION);
+    await late.replay();
+  }
+  chains.isAway = false;
+  await late.replay();
+  assert.deepEqual(chains.events().map(({ count }) => count), [1, 49]);
+  await late.close();
+});
+
+Deno.test("a file of counts that is read again counts no record twice", async () => {
+  const [folder, chains] = [new Folder(), new Chains()];
+  chains.isAway = true;
+  const stopped = process(folder, chains, { maxBytes: 100 });
+  await stopped.late.keep(entry("e1"), DECISION);
+  await stopped.late.close();
+  for (const reading of [2, 3]) folder.broken.add(reading);
+  const next = process(folder, chains);
+  await next.late.start(); // the first reading counts what is there
+  await next.late.replay();
+  assert.deepEqual([next.seen.failed, next.late.waiting().records], [2, 0]);
+  chains.isAway = false;
+  await next.late.replay();
+  assert.deepEqual(chains.events().map(({ count }) => count), [1]);
+  assert.deepEqual([next.late.waiting(), folder.texts.size], [{ records: 0, bytes: 0 }, 0]);
+  await next.late.close();
 });
 
 Deno.test("a damaged file is believed up to the damage, set aside, and what is left of it is a gap of the installation", async () => {

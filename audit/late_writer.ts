@@ -17,6 +17,8 @@ export interface Segment {
   /** Those that it refused, and when they were decided. */
   refused: number;
   refusedSpan?: GapSpan;
+  /** Event ids of the gaps that it brought. */
+  readonly gaps: Set<string>;
 }
 
 /** One record on its way into a file. */
@@ -141,7 +143,8 @@ export class LateWriter {
       file.close();
       throw error;
     }
-    return { segment: { name, file, bytes: new Map(), records: 0, done: 0, refused: 0 }, file, writer };
+    const counts = { records: 0, done: 0, refused: 0 };
+    return { segment: { name, file, bytes: new Map(), ...counts, gaps: new Set() }, file, writer };
   }
 
   #sealIfDue(): void {

@@ -1,6 +1,6 @@
 /** Keeps the checkpoints of all chains up to date while the process runs, and proves silence with heartbeats. */
 import type { AuditEntry } from "../core/audit_entry.ts";
-import { originOf } from "./checkpoint.ts";
+import { isOfLog, originOf } from "./checkpoint.ts";
 import { eventMetadata, eventProvenance, type EventSource } from "./event.ts";
 import {
   type LogSignerOptions,
@@ -57,6 +57,8 @@ class Signing implements LogSigning {
     ...{ second_place_empty: new Set(), checkpoints_missing: new Set() },
   };
   readonly #newDoubts: Record<SignDoubt, string[]> = { second_place_empty: [], checkpoints_missing: [] };
+  /** The chains of the first round. */
+  #atStart: ReadonlySet<string> | undefined;
   /** One at a time per chain: two would do the same work. */
   readonly #running = new Map<string, Promise<Signed>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -92,6 +94,7 @@ class Signing implements LogSigning {
     let chains: readonly string[] = [];
     try {
       chains = await this.#options.signer.store.chains();
+      this.#atStart ??= new Set(chains);
     } catch (error) {
       this.#options.onError("*", error);
     }
@@ -107,10 +110,16 @@ class Signing implements LogSigning {
     this.#tellDoubts();
   }
 
-  /** Together: a replica with a new data folder has the first of them for every chain. */
+  /**
+   * Together: a replica with a new data folder has the first of them for every chain. It has it too for a chain that was made
+   * later and that another replica signed first, and there it says nothing.
+   */
   #tellDoubts(): void {
+    const atStart = this.#atStart;
+    if (atStart === undefined) return;
     for (const doubt of ["second_place_empty", "checkpoints_missing"] as const) {
-      const chains = this.#newDoubts[doubt].splice(0);
+      const doubted = this.#newDoubts[doubt].splice(0);
+      const chains = doubted.filter((chain) => doubt !== "second_place_empty" || atStart.has(chain));
       if (chains.length > 0) this.#options.onDoubted(doubt, chains);
     }
   }
@@ -152,7 +161,7 @@ class Signing implements LogSigning {
    */
   async #beat(chain: string, last: StoredCheckpoint): Promise<void> {
     const { nowMs, heartbeatMs, signer: { logOrigin } } = this.#options;
-    const isRenamed = !last.note.startsWith(`${originOf(logOrigin, chain)}\n`);
+    const isRenamed = !isOfLog(last.note, originOf(logOrigin, chain));
     if (!isRenamed && nowMs() - last.signedAt * 1000 < heartbeatMs) return;
     await this.#options.append(heartbeat(this.#options, chain));
   }

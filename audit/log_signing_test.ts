@@ -52,8 +52,8 @@ Deno.test("signNow() covers every event from before it, also when another signin
   assert.deepEqual(checkpoints.map(({ size }) => size), [1, 2]);
 });
 
-/** Two chains without events, each with a checkpoint that another replica has signed; rounds follow each other at once. */
-function idleChains(heartbeatMs: number, signedAs = "gateway.example") {
+/** Two chains without events, each with a checkpoint that another replica has signed; `made` appears later. Rounds follow each other at once. */
+function idleChains(heartbeatMs: number, signedAs = "gateway.example", made?: string) {
   const key = generateKeyPairSync("ed25519").privateKey;
   const verifiersOf = (origin: string) => [parseVerifierKey(formatVerifierKey(origin, key))];
   const checkpoint = (chain: string): StoredCheckpoint => {
@@ -70,7 +70,7 @@ function idleChains(heartbeatMs: number, signedAs = "gateway.example") {
   const store = {
     chains: () => {
       state.rounds++;
-      return Promise.resolve(["acme", "globex"]);
+      return Promise.resolve(["acme", "globex", ...(made !== undefined && state.rounds > 1 ? [made] : [])]);
     },
     head: () => Promise.resolve({ seq: 0 }),
     latestCheckpoint: (chain: string) => Promise.resolve(checkpoint(chain)),
@@ -103,6 +103,13 @@ Deno.test("createLogSigning() tells once, for all chains together, that the seco
   await run();
   assert.deepEqual(state.told, [["second_place_empty", ["acme", "globex"]]]);
   assert.deepEqual([state.places.size, state.beats], [2, []]);
+});
+
+Deno.test("createLogSigning() says nothing of a chain that was made later and that another replica signed first", async () => {
+  const { state, run } = idleChains(1_000, "gateway.example", "initech");
+  await run();
+  assert.deepEqual(state.told, [["second_place_empty", ["acme", "globex"]]]);
+  assert.ok(state.places.has("gateway.example/initech"));
 });
 
 Deno.test("createLogSigning() records a heartbeat after silence, and at once under a new name of the log", async () => {

@@ -27,6 +27,8 @@ export interface NoteVerifier {
   readonly keyId: string;
   /** Whether the blob is this key's signature of the text. */
   verify(text: string, blob: Uint8Array): boolean;
+  /** The same key under another name; throws `NoteError` where that is none. */
+  named(name: string): NoteVerifier;
 }
 
 /** What signs as one name. */
@@ -151,7 +153,11 @@ export function parseVerifierKey(line: string): NoteVerifier {
   if (keyIdOf(name, type, raw) !== keyId) throw new NoteError(`The key id "${keyId}" is not that of the key`);
   const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: "der", type: "spki" });
   const check = type === ED25519 ? checkEd25519 : checkCosignature;
-  return { name, keyId, verify: (text, blob) => check(key, text, blob) };
+  const named = (as: string): NoteVerifier => {
+    requireName(as);
+    return { name: as, keyId: keyIdOf(as, type, raw), verify: (text, blob) => check(key, text, blob), named };
+  };
+  return named(name);
 }
 
 /** Reads the verifier key of a witness, which is of type 0x04 alone; throws `NoteError`. */

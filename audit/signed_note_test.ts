@@ -108,3 +108,15 @@ Deno.test("parseVerifierKey() refuses a foreign type, a wrong key id and a damag
   ];
   for (const line of bad) assert.throws(() => parseVerifierKey(line), NoteError, line);
 });
+
+Deno.test("named() is the verifier of the same key under another name", () => {
+  const { name, keyId, verify } = parseVerifierKey(VERIFIER).named("gateway.example/acme");
+  const other = parseVerifierKey(formatVerifierKey("gateway.example/acme", privateKey()));
+  assert.deepEqual([name, keyId], [other.name, other.keyId]);
+  const [signature] = parseNote(signNote(TEXT, [ed25519Signer(name, privateKey())])).signatures;
+  assert.ok(verify(TEXT, signature!.blob));
+  assert.ok(!verify(`${TEXT}x`, signature!.blob));
+  for (const bad of ["", "a b", "a+b", "n".repeat(513)]) {
+    assert.throws(() => parseVerifierKey(VERIFIER).named(bad), NoteError);
+  }
+});

@@ -1,6 +1,6 @@
 /** What a chain is held against when it is verified: signed checkpoints, wherever they are kept. */
 import type { ChainBreak } from "./chain_walk.ts";
-import { type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, isOfLog, openCheckpoint } from "./checkpoint.ts";
 import { hex } from "./digest.ts";
 import type { StoredCheckpoint } from "./log_signer.ts";
 import { consistencyProof, equal, treeRoot, verifyConsistency } from "./merkle_tree.ts";
@@ -35,6 +35,8 @@ export class PointBreak extends Error {
 export interface OpenedPoints {
   /** The database's newest. */
   readonly signed: (Checkpoint & { readonly note: string }) | undefined;
+  /** The same where it is one of a name that the log had before: the chain must hold against it, but it proves nothing now. */
+  readonly underOldName: Checkpoint | undefined;
   /** The one in the second place. */
   readonly kept: Checkpoint | undefined;
   /** The one that was verified before. */
@@ -54,22 +56,32 @@ export function openPoints(
   stored: StoredCheckpoint | undefined,
   { note }: HeldElsewhere,
 ): OpenedPoints {
-  const signed = stored && { ...openStored(stored, order), note: stored.note };
+  const oldName = stored && oldNameIn(stored.note, order.origin);
+  const newest = stored && { ...openStored(stored, order, oldName), note: stored.note };
+  const [signed, underOldName] = oldName === undefined ? [newest, undefined] : [undefined, newest];
   const kept = openOptional(note, order, "signature", " in the second place");
   const expected = openOptional(order.expected, order, "expected");
   const since = openOptional(order.since, order, "signature");
   const points = [
     ...said(signed, "as signed"),
+    ...said(underOldName, `as signed under the name "${oldName}"`),
     ...said(kept, "as the checkpoint in the second place says"),
     ...said(expected, "as the expected checkpoint says"),
     ...said(since, "as verified before"),
   ];
-  return { signed, kept, since, points };
+  return { signed, underOldName, kept, since, points };
+}
+
+/** The log's earlier name, where a note claims to be of the same chain under another one. */
+function oldNameIn(note: string, origin: string): string | undefined {
+  if (isOfLog(note, origin)) return undefined;
+  const name = note.slice(0, note.indexOf("\n"));
+  return name.endsWith(origin.slice(origin.lastIndexOf("/"))) ? name : undefined;
 }
 
 /** Opens a checkpoint of the database, whose columns must say what its note does; throws `PointBreak`. */
-export function openStored(stored: StoredCheckpoint, log: LogKeys): Checkpoint {
-  const opened = open(stored.note, log, "signature", "");
+function openStored(stored: StoredCheckpoint, log: LogKeys, oldName?: string): Checkpoint {
+  const opened = open(stored.note, log, { what: "signature", where: "", oldName });
   const wrong = (expected: string, found: string) =>
     new PointBreak({ seq: 0, what: "signature", expected, found });
   if (opened.size !== stored.size) {
@@ -143,15 +155,24 @@ function openOptional(
   what: "signature" | "expected",
   where = "",
 ): Checkpoint | undefined {
-  return note === undefined ? undefined : open(note, log, what, where);
+  return note === undefined ? undefined : open(note, log, { what, where });
 }
 
-function open(note: string, log: LogKeys, what: "signature" | "expected", where: string): Checkpoint {
+function open(note: string, log: LogKeys, { what, where, oldName }: {
+  readonly what: "signature" | "expected";
+  readonly where: string;
+  readonly oldName?: string | undefined;
+}): Checkpoint {
   try {
-    return openCheckpoint(note, log).checkpoint;
+    return openCheckpoint(note, oldName === undefined ? log : renamed(log, oldName)).checkpoint;
   } catch (error) {
     if (!(error instanceof NoteError)) throw error;
     const expected = `a signed checkpoint of "${log.origin}"${where}`;
     throw new PointBreak({ seq: 0, what, expected, found: error.message });
   }
+}
+
+/** The log as it was under another name: its own keys, and no others, signed then too. */
+function renamed({ origin, keys }: LogKeys, name: string): LogKeys {
+  return { origin: name, keys: keys.filter((key) => key.name === origin).map((key) => key.named(name)) };
 }

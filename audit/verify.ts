@@ -334,7 +334,7 @@ class Verification {
   }
 
   async #verdict(
-    { signed, kept, signedAt = 0 }: Pick<OpenedPoints, "signed" | "kept"> & {
+    { signed, underOldName, kept, signedAt = 0 }: Pick<OpenedPoints, "signed" | "underOldName" | "kept"> & {
       readonly signedAt: number | undefined;
     },
     { conflict }: HeldElsewhere,
@@ -342,6 +342,9 @@ class Verification {
   ): Promise<VerifyReport> {
     if (conflict !== undefined) {
       return this.#report({ verdict: "broken", broken: outsideBreak(conflict, headSeq) });
+    }
+    if (underOldName !== undefined) {
+      return this.#unproven("no checkpoint has been signed under this name of the log yet");
     }
     if (signed === undefined) {
       if (kept === undefined) return this.#unproven("no checkpoint has been signed yet");

@@ -34,10 +34,15 @@ export interface Image {
 }
 
 /** A signed checkpoint of the first `size` events. */
-export function checkpointOf(texts: readonly string[], size: number, key: KeyObject = KEY): StoredCheckpoint {
+export function checkpointOf(
+  texts: readonly string[],
+  size: number,
+  key: KeyObject = KEY,
+  origin = ORIGIN,
+): StoredCheckpoint {
   const run = new LeafRun(0);
   for (const text of texts.slice(0, size)) run.push(leafHash(text));
-  const note = signCheckpoint({ origin: ORIGIN, size, root: run.root() }, [ed25519Signer(ORIGIN, key)]);
+  const note = signCheckpoint({ origin, size, root: run.root() }, [ed25519Signer(origin, key)]);
   return { size, root: run.root(), note, signedAt: 1_700_000_000 };
 }
 

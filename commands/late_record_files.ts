@@ -70,7 +70,7 @@ class Files implements LateFiles {
   async #lockOf(name: string, quietMs: number): Promise<Deno.FsFile | undefined> {
     const path = `${this.#folder}/${name}`;
     const file = await openOwn(path);
-    if (file === undefined) return undefined;
+    if (typeof file === "string") return undefined; // only an owner that lives removes or replaces it
     const writtenMs = (await file.stat()).mtime?.getTime() ?? 0;
     if (quietMs > 0 && Date.now() - writtenMs < quietMs) {
       file.close();
@@ -84,8 +84,10 @@ class Files implements LateFiles {
   }
 
   async *read(name: string): AsyncGenerator<Uint8Array> {
-    const file = await openOwn(`${this.#folder}/${name}`);
-    if (file !== undefined) yield* file.readable;
+    const path = `${this.#folder}/${name}`;
+    const file = await openOwn(path);
+    if (file === "replaced") throw unusable(path, "it was replaced while it was opened");
+    if (file !== "gone") yield* file.readable;
   }
 
   async times(name: string): Promise<GapSpan> {
@@ -149,8 +151,8 @@ async function standsAt(path: string, file: Deno.FsFile): Promise<boolean> {
   }
 }
 
-/** Opens a file that stands there itself and that nobody else may read or write; `undefined` when it is gone. */
-async function openOwn(path: string): Promise<Deno.FsFile | undefined> {
+/** Opens a file that stands there itself and that nobody else may read or write. */
+async function openOwn(path: string): Promise<Deno.FsFile | "gone" | "replaced"> {
   try {
     const seen = await Deno.lstat(path);
     refuseOthers(path, seen, "isFile", FILE_MODE);
@@ -158,9 +160,9 @@ async function openOwn(path: string): Promise<Deno.FsFile | undefined> {
     const opened = await file.stat();
     if (opened.ino === seen.ino && opened.dev === seen.dev) return file;
     file.close();
-    throw unusable(path, "it was replaced while it was opened");
+    return "replaced";
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound) return "gone";
     throw error;
   }
 }

@@ -171,6 +171,32 @@ Deno.test("a lock counts only for the file that stands there: not for one that w
   });
 });
 
+Deno.test("a file that its living owner replaces while it is opened is left alone, and holds up no other one", async () => {
+  await inFolder(async (folder) => {
+    const [alive, starting] = [await openLateRecordFiles(folder), await openLateRecordFiles(folder)];
+    await alive.replace("alive.gaps", "1\n");
+    await Deno.writeTextFile(`${folder}/ended-1.late`, "x", { mode: 0o600 });
+    const { lstat } = Deno;
+    let replacements = 0;
+    Deno.lstat = async (path) => {
+      const seen = await lstat(path);
+      if (!String(path).endsWith("alive.gaps") || replacements > 0) return seen;
+      replacements++;
+      await alive.replace("alive.gaps", "2\n");
+      return seen;
+    };
+    try {
+      assert.deepEqual((await starting.adopt()).map(({ name }) => name), ["ended-1.late"]);
+      assert.equal(replacements, 1);
+      replacements = 0;
+      await assert.rejects(textOf(starting.read("alive.gaps")), unusable(/it was replaced while/));
+    } finally {
+      Deno.lstat = lstat;
+    }
+    for (const files of [alive, starting]) files.close();
+  });
+});
+
 Deno.test("a folder or file that others may use, and a link, are refused by name and mode", async () => {
   await inFolder(async (folder) => {
     const files = await openLateRecordFiles(folder);

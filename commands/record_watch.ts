@@ -14,6 +14,7 @@ export interface RecordWatch {
     MetricGauges,
     | "auditVerifiedAt"
     | "auditBrokenChains"
+    | "auditRefusedChains"
     | "auditUnsignedEvents"
     | "auditUnsignedAgeSeconds"
     | "placeLagSeconds"
@@ -51,6 +52,7 @@ export function watchRecord(
     gauges: () => ({
       auditVerifiedAt: verify.lastOkAt(),
       auditBrokenChains: verify.broken(),
+      auditRefusedChains: logs.signing.refusals().length,
       auditUnsignedEvents: unsigned.events,
       auditUnsignedAgeSeconds: unsigned.ageSeconds,
       placeLagSeconds: logs.places.lagSeconds(),

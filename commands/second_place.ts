@@ -36,7 +36,7 @@ export function fileSecondPlace(folder: string): SecondPlace {
       if (!isSwept) await removeDrafts(folder);
       isSwept = true;
       const path = pathOf(origin);
-      const draft = `${path}.${crypto.randomUUID()}.new`;
+      const draft = `${folder}/${crypto.randomUUID()}.new`; // the longest origin leaves no room beside its name
       try {
         await Deno.writeTextFile(draft, note, { createNew: true, mode: 0o600 });
         await sync(draft);

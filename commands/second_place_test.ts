@@ -26,11 +26,27 @@ Deno.test("fileSecondPlace() keeps the last note of each log, readable for its o
   }
 });
 
+Deno.test("a log whose file has the longest name that a folder takes is written too", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const origin = `${"o".repeat(200)}/${"t".repeat(41)}`;
+    await fileSecondPlace(folder).write(origin, "note\n");
+    const [file] = await Array.fromAsync(Deno.readDir(folder));
+    assert.equal(file?.name.length, 255);
+    assert.equal(await fileSecondPlace(folder).read(origin), "note\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("two processes on one folder tear no note and fail no write, and drafts of killed ones go", async () => {
   const folder = await Deno.makeTempDir();
   try {
     for (
       const [name, isOld] of [["o.checkpoint.new", true], ["o.checkpoint.x.new", true], [
+        `${crypto.randomUUID()}.new`,
+        true,
+      ], [
         "p.y.new",
         false,
       ]] as const

@@ -19,6 +19,7 @@ export interface MetricGauges {
   /** Epoch seconds, 0 before the first. */
   readonly auditVerifiedAt: number;
   readonly auditBrokenChains: number;
+  readonly auditRefusedChains: number;
   readonly auditUnsignedEvents: number;
   readonly auditUnsignedAgeSeconds: number;
   readonly auditStreams: number;
@@ -104,6 +105,12 @@ export const GAUGES: readonly GaugeText[] = [
     name: "intentgate_audit_broken_chains",
     help: "Audit chains that the last verification in the background found broken.",
     value: (gauges) => gauges.auditBrokenChains,
+  },
+  {
+    name: "intentgate_audit_refused_chains",
+    help:
+      "Audit chains whose checkpoint this replica refuses to sign: the record is not what was signed before.",
+    value: (gauges) => gauges.auditRefusedChains,
   },
   {
     name: "intentgate_audit_unsigned_events",

@@ -19,6 +19,7 @@ function used(): Metrics {
     },
     ...{
       ...{ auditVerifiedAt: 13, auditBrokenChains: 14, auditUnsignedEvents: 15, auditUnsignedAgeSeconds: 16 },
+      auditRefusedChains: 20,
       ...{ auditStreams: 18, auditUnindexedEvents: 19 },
       placeLagSeconds: new Map([["rekor", 17]]),
       leaseRemainingSeconds: 12,
@@ -98,6 +99,7 @@ Deno.test("render() is an exposition that reads back, with every count where it 
     ["intentgate_lease_remaining_seconds", {}, 12],
     ["intentgate_audit_verify_last_ok_timestamp_seconds", {}, 13],
     ["intentgate_audit_broken_chains", {}, 14],
+    ["intentgate_audit_refused_chains", {}, 20],
     ["intentgate_audit_unsigned_events", {}, 15],
     ["intentgate_audit_unsigned_age_seconds", {}, 16],
     ["intentgate_checkpoint_refusals_total", { code: "forked" }, 1],
@@ -143,6 +145,7 @@ Deno.test("every metric says what it is, and is named as Prometheus wants it", (
     "intentgate_settings_version",
     "intentgate_kill_switches_engaged",
     "intentgate_audit_broken_chains",
+    "intentgate_audit_refused_chains",
     "intentgate_audit_streams",
   ];
   for (const { name, help, type, labels = {} } of createMetrics().families) {
@@ -196,6 +199,7 @@ Deno.test("render() reads all gauges of one scrape at the same moment, and an ag
       revocationAgeSeconds: Infinity,
       auditVerifiedAt: 0,
       auditBrokenChains: 0,
+      auditRefusedChains: 0,
       auditUnsignedEvents: 0,
       auditUnsignedAgeSeconds: 0,
       ...{ auditStreams: 0, auditUnindexedEvents: 0 },

@@ -9,10 +9,17 @@ export interface FilePlaceOptions extends HeldOptions {
   readonly newId: () => string;
 }
 
+/** What a folder has taken from us last. */
+interface Taken {
+  readonly checkpoint: PlacedCheckpoint;
+  /** When the folder was changed then; another time says that another replica has written there. */
+  readonly changedMs: number | undefined;
+}
+
 /** Makes it; nothing is written before the first push. */
 export function filePlace(config: FilePlaceConfig, options: FilePlaceOptions): CheckpointPlace {
-  /** By chain, what it has taken from us last. */
-  const taken = new Map<string, PlacedCheckpoint>();
+  /** By chain. */
+  const taken = new Map<string, Taken>();
   /** By chain, the largest size that the database has known it to have. */
   const known = new Map<string, number>();
   return {
@@ -22,33 +29,32 @@ export function filePlace(config: FilePlaceConfig, options: FilePlaceOptions): C
       const last = taken.get(chain);
       const isForgotten = heldSize < (known.get(chain) ?? 0);
       known.set(chain, Math.max(heldSize, known.get(chain) ?? 0));
-      const conflict = last === undefined || last.size > size || isForgotten
-        ? await lookBeyond(heldSize, checkpoint, config.path, options)
-        : await judgeTaken(last, checkpoint, options);
+      const folder = `${config.path}/${chain}`;
+      const conflict = last === undefined || last.checkpoint.size > size || isForgotten
+        ? await lookBeyond(Math.min(heldSize, size), checkpoint, folder, options)
+        : await judgeTaken(last, checkpoint, folder, options);
       if (conflict !== undefined) return { kind: "conflict", ...conflict };
       const there = await onDisk(() => write(config.path, checkpoint, options));
       const other = there === undefined
         ? undefined
         : await judgeHeld(there, checkpoint.size, checkpoint, options);
       if (other !== undefined) return { kind: "conflict", ...other };
-      taken.set(chain, checkpoint);
+      taken.set(chain, { checkpoint, changedMs: await onDisk(() => changedAt(folder)) });
       return { kind: "taken" };
     },
   };
 }
 
 /**
- * What a database that was restored from a backup does not remember: checkpoints that are larger than what it says that the
- * folder has. Reads the names of all: there may be many, so not before every push.
+ * What a database that was restored from a backup does not remember: checkpoints of more than `known` events. Reads the names
+ * of all: there may be many, so not before every push.
  */
 async function lookBeyond(
-  heldSize: number,
+  known: number,
   checkpoint: PlacedCheckpoint,
-  path: string,
+  folder: string,
   options: HeldOptions,
 ): Promise<PlaceConflict | undefined> {
-  const folder = `${path}/${checkpoint.chain}`;
-  const known = Math.min(heldSize, checkpoint.size);
   const beyond = await onDisk(async () =>
     (await namesIn(folder)).filter((name) => (sizeOfName(name) ?? -1) > known)
   );
@@ -59,14 +65,31 @@ async function lookBeyond(
   });
 }
 
-/** A database may be restored while we run, and its log may have grown beyond ours before the next push. */
+/**
+ * A database may be restored while we run, and its log may have grown beyond ours before the next push. What other replicas
+ * have written there since counts too: such a database may know no more than what we wrote.
+ */
 async function judgeTaken(
-  { size, root }: PlacedCheckpoint,
+  { checkpoint: { size, root }, changedMs }: Taken,
   checkpoint: PlacedCheckpoint,
-  { tree }: HeldOptions,
+  folder: string,
+  options: HeldOptions,
 ): Promise<PlaceConflict | undefined> {
-  const growth = await provenGrowth(tree, checkpoint, size);
-  return equal(growth.root, root) ? undefined : { code: "forked", size };
+  const growth = await provenGrowth(options.tree, checkpoint, size);
+  if (!equal(growth.root, root)) return { code: "forked", size };
+  const isOurs = changedMs !== undefined && await onDisk(() => changedAt(folder)) === changedMs;
+  return isOurs ? undefined : await lookBeyond(size, checkpoint, folder, options);
+}
+
+/** Epoch milliseconds. Of an open folder: network file systems then ask their server. */
+async function changedAt(folder: string): Promise<number | undefined> {
+  try {
+    using opened = await Deno.open(folder);
+    return (await opened.stat()).mtime?.getTime();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

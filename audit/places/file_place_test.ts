@@ -112,6 +112,51 @@ Deno.test("a replica that did not write last notices that the database knows les
   });
 });
 
+Deno.test("a replica that wrote before another finds what that one wrote, and takes no alarm back", async () => {
+  for (const size of [160, 210]) {
+    await inFolder(async (folder) => {
+      const restored = smallLog("restored", log.key, 120);
+      let stored = log;
+      const tree: TreeStore = {
+        fullTile: (...at) => stored.tree.fullTile(...at),
+        tileRoots: (...at) => stored.tree.tileRoots(...at),
+        entries: (...at) => stored.tree.entries(...at),
+      };
+      const [one, other] = [placeAt(folder, tree), placeAt(folder, tree)];
+      assert.equal((await one.push(log.checkpoint(100), 0, SIGNAL)).kind, "taken");
+      assert.equal((await other.push(log.checkpoint(200), 100, SIGNAL)).kind, "taken");
+      stored = restored; // it went another way after 120 events, and knows of 100 there
+      const code = size < 200 ? "rolled_back" : "forked";
+      for (const place of [other, one, one]) {
+        const pushed = await place.push(restored.checkpoint(size), 100, SIGNAL);
+        assert.deepEqual(pushed, { kind: "conflict", code, size: 200 });
+      }
+      stored = log;
+      assert.equal((await one.push(log.checkpoint(210), 200, SIGNAL)).kind, "taken", "the right one is back");
+    });
+  }
+});
+
+Deno.test("a folder that nobody else has written to is not read again for every push", async () => {
+  await inFolder(async (folder) => {
+    const [place, { readDir }] = [placeAt(folder), Deno];
+    let readings = 0;
+    Deno.readDir = (path) => {
+      readings++;
+      return readDir(path);
+    };
+    try {
+      for (const size of [3, 5, 7]) await place.push(log.checkpoint(size), 0, SIGNAL);
+      assert.equal(readings, 1);
+      await placeAt(folder).push(log.checkpoint(9), 9, SIGNAL);
+      await place.push(log.checkpoint(11), 9, SIGNAL);
+      assert.equal(readings, 3);
+    } finally {
+      Deno.readDir = readDir;
+    }
+  });
+});
+
 Deno.test("a process that starts with a restored database finds the fork below what its log has grown to, past decoys", async () => {
   await inFolder(async (folder) => {
     for (const size of [100, 200]) await placeAt(folder).push(log.checkpoint(size), 0, SIGNAL);

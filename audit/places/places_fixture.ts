@@ -11,9 +11,12 @@ import type { PlacedCheckpoint } from "./place.ts";
 
 export const ORIGIN = "gateway.example/default";
 
-/** A log of up to 255 events of which every size can be had as a checkpoint; `word` makes it another log. */
-export function smallLog(word = "event", key = generateKeyPairSync("ed25519").privateKey) {
-  const entries = Array.from({ length: 255 }, (_, at) => `${word} ${at}`);
+/**
+ * A log of up to 255 events of which every size can be had as a checkpoint; `word` makes it another log, after as many events
+ * as it has in common.
+ */
+export function smallLog(word = "event", key = generateKeyPairSync("ed25519").privateKey, inCommon = 0) {
+  const entries = Array.from({ length: 255 }, (_, at) => `${at < inCommon ? "event" : word} ${at}`);
   const tree: TreeStore = {
     fullTile: () => Promise.resolve(undefined),
     tileRoots: () => Promise.resolve([]),

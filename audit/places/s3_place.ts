@@ -38,7 +38,7 @@ export interface S3Options extends HeldOptions {
 const DAY_MS = 86_400_000;
 /** The service may round; a shorter lock is none. */
 const ROUNDING_MS = 60_000;
-/** Whoever may write there can fill a listing with names: then the place fails, and says so. */
+/** Whoever may write there can fill a listing with names: then the place fails, unless what was listed tells more. */
 const MAX_PAGES = 25;
 
 type Ask = (
@@ -93,19 +93,19 @@ async function lookBeyond(
   const known = Math.min(heldSize, size);
   const listed = await listFrom(ask, prefix, { chain, size: known });
   // Where a place is new here and old there, the smallest of its checkpoints are enough besides those larger than ours.
-  const larger = listed.isWhole ? undefined : await listFrom(ask, prefix, checkpoint);
-  if (larger?.isWhole === false) {
-    throw new PlaceError(`Expected at most ${MAX_PAGES} pages of versions after this checkpoint, found more`);
-  }
+  const larger = listed.isWhole || known === size ? undefined : await listFrom(ask, prefix, checkpoint);
   const all = [...listed.versions, ...larger?.versions ?? []];
   const sizeOf = ({ name }: S3Version) => sizeOfName(name) ?? -1;
   const beyond = all.filter((version) => sizeOf(version) > known);
-  return await judgeAll(beyond, checkpoint, sizeOf, async (version) => {
+  const conflict = await judgeAll(beyond, checkpoint, sizeOf, async (version) => {
     const path = `/${prefix}${chain}/${version.name}?versionId=${encodeURIComponent(version.versionId)}`;
     const there = await ask("GET", path);
     if (there.status !== 200) throw refusedBy(there);
     return await judgeHeld(there.text, sizeOf(version), checkpoint, options);
   });
+  // Only now: a log that was rolled back by far leaves more than that, and any one of them tells.
+  if (conflict !== undefined || (larger ?? listed).isWhole) return conflict;
+  throw new PlaceError(`Expected at most ${MAX_PAGES} pages of versions after this checkpoint, found more`);
 }
 
 /** Versions under the names after that of a checkpoint. */

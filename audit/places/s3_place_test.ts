@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { signCheckpoint } from "../checkpoint.ts";
+import { ed25519Signer } from "../signed_note.ts";
 import { PlaceError } from "./place.ts";
-import { type PlaceCall, placeServer, SIGNAL, smallLog } from "./places_fixture.ts";
+import { ORIGIN, type PlaceCall, placeServer, SIGNAL, smallLog } from "./places_fixture.ts";
 import { s3Place } from "./s3_place.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 28, 8, 0, 0);
@@ -163,6 +165,20 @@ Deno.test("names of strangers do not hide a larger checkpoint, and too many of t
   await using full = bucket(serve, [nameOf(200), ...strange(1_001)]);
   await assert.rejects(placeAt(full.url).push(log.checkpoint(1), 0, SIGNAL), /at most 25 pages of versions/);
   assert.equal(full.calls.length, 50);
+});
+
+Deno.test("a log that was rolled back by more checkpoints than a push looks at is told of all the same", async () => {
+  const restored = smallLog("restored", log.key);
+  const noteOf = (size: number) =>
+    signCheckpoint({ origin: ORIGIN, size, root: new Uint8Array(32) }, [ed25519Signer(ORIGIN, log.key)]);
+  const held = Array.from({ length: 1_100 }, (_, n) => nameOf(41 + n));
+  await using server = bucket(({ path }) => new Response(noteOf(Number(path.slice(-27, -11)))), held);
+  for (const [size, heldSize, pages] of [[40, 40, 25], [45, 40, 50]] as const) {
+    server.calls.length = 0;
+    const pushed = await placeAt(server.url, restored.tree).push(restored.checkpoint(size), heldSize, SIGNAL);
+    assert.equal(pushed.kind === "conflict" && pushed.code, "rolled_back");
+    assert.equal(server.calls.length, pages + 1, "pages, and the largest that stands there");
+  }
 });
 
 Deno.test("a place that is new here and old there needs no more than its smallest and its larger checkpoints", async () => {

@@ -163,6 +163,17 @@ Deno.test("the panels of the dashboard do not cover each other", () => {
   }
 });
 
+Deno.test("the alert of a record that is not what was signed lasts as long as that does", () => {
+  const { expr = "" } = rules.find(({ alert }) => alert === "IntentGateRecordBroken") ?? {};
+  const lasting = expr.split(/\sor\s/).filter((part) => !/increase|rate/.test(part)).map((part) =>
+    part.trim()
+  );
+  assert.deepEqual(lasting, [
+    "max(intentgate_audit_broken_chains) > 0",
+    "max(intentgate_audit_refused_chains) > 0",
+  ]);
+});
+
 Deno.test("every alert says how urgent it is, what happened and what to do, in words that can be found", () => {
   const titles = new Set(panels.map((panel) => panel.title));
   const sources = ["commands", "gateway"].flatMap((folder) =>

@@ -31,6 +31,8 @@ async function refused(gateway: GatewayProcess): Promise<string[]> {
     "a refusal to sign",
     20_000,
   );
+  const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+  assert.match(metrics, /^intentgate_audit_refused_chains [1-9]/m);
   return refusals;
 }
 
@@ -83,8 +85,12 @@ testPostgres(
     const config = { ...CONFIG, log_origin: "new.example" };
     await using renamed = await start(fixture, { dataDir: dataDirs[0]!, config });
     for (const tenant of ["default", "acme", "~unverified"]) {
-      const isVerified = async () => (await get(renamed, `verify?tenant=${tenant}`)).verdict === "verified";
-      await eventually(isVerified, `"${tenant}" under a new name`, 20_000);
+      const verdict = async () => {
+        const report = await get(renamed, `verify?tenant=${tenant}`);
+        assert.notEqual(report.verdict, "broken", JSON.stringify(report));
+        return report.verdict;
+      };
+      await eventually(async () => await verdict() === "verified", `"${tenant}" under a new name`, 20_000);
     }
   },
 );
