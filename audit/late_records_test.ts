@@ -16,6 +16,8 @@ class Folder {
   /** Bytes that all files may have together. */
   room = Infinity;
   processes = 0;
+  /** So many files are not put aside. */
+  failingMoves = 0;
   /** Readings of files so far, and those that fail at their end, by number. */
   readings = 0;
   readonly broken = new Set<number>();
@@ -53,6 +55,7 @@ class Folder {
         own.add(name);
       },
       setAside: (name) => {
+        if (this.failingMoves-- > 0) return Promise.reject(new Error("cannot be moved"));
         this.texts.set(`${name}.set_aside`, this.texts.get(name) ?? "");
         return Promise.resolve(void this.texts.delete(name));
       },
@@ -355,8 +358,11 @@ Deno.test("a damaged file is believed up to the damage, set aside, and what is l
   const [[name, text] = ["", ""]] = folder.texts;
   folder.texts.set(name, text.replace('\\"n\\":\\"e2\\"', '\\"n\\":\\"XX\\"'));
   chains.isAway = false;
+  folder.failingMoves = 2;
   const next = process(folder, chains);
   await next.late.start();
+  for (let time = 0; time < 2; time++) await next.late.replay();
+  assert.equal(next.seen.failed, 2);
   assert.deepEqual(chains.events().map(({ unmapped }) => unmapped.n), ["e0", "e1"]);
   const [gap] = chains.events("~installation");
   assert.deepEqual([gap.count, gap.status_code, gap.unmapped.gap.what], [3, "damaged", "records"]);
