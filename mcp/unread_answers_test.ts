@@ -10,15 +10,19 @@ function room(options: { readonly maxBytes?: number; readonly stalledMs?: number
     ...options,
     onDropped: ({ url }, reason) => void dropped.push([url.slice("http://x/".length), reason]),
   });
+  const opened: ReturnType<UnreadAnswers["hold"]>[] = [];
   const open = (tenant: string, name: string) => {
     const answer = answers.hold(tenant, new Request(`http://x/${name}`), () => answer.hold(0));
+    opened.push(answer);
     return answer;
   };
-  return { answers, open, dropped };
+  /** Whoever waits has taken everything: their timers end. */
+  const close = () => opened.forEach((answer) => answer.hold(0));
+  return { answers, open, dropped, close };
 }
 
 Deno.test("when there is no room, the tenant that has most loses the answer that was not read for longest", () => {
-  const { answers, open, dropped } = room({ maxBytes: 100 });
+  const { answers, open, dropped, close } = room({ maxBytes: 100 });
   const first = open("loud", "first");
   first.hold(30);
   open("quiet", "only").hold(40);
@@ -32,6 +36,7 @@ Deno.test("when there is no room, the tenant that has most loses the answer that
   // Now `other` has most, and its own new answer stays.
   assert.deepEqual(dropped[1], ["new", "unread_full"]);
   assert.equal(answers.bytes, 100);
+  close();
 });
 
 Deno.test("an answer that is alone may be as long as its upstream may make it", () => {

@@ -8,14 +8,17 @@ function setup() {
   const clock = { ms: 0 };
   const streams = new KeptStreams({ newId: () => `s${++ids}`, steadyMs: () => clock.ms });
   const forgotten: string[] = [];
+  const opened: ReturnType<KeptStreams["open"]>[] = [];
   const open = (tenant = "acme") => {
     const stream = streams.open({
       ...{ tenant, upstream: "fs", maxKept: MAX_KEPT_OF_STREAM },
       onForgotten: () => forgotten.push(stream.id),
     });
+    opened.push(stream);
     return stream;
   };
-  return { streams, open, forgotten, clock };
+  const close = () => opened.forEach((stream) => streams.forget(stream));
+  return { streams, open, forgotten, clock, close };
 }
 
 const never = new AbortController().signal;
@@ -24,7 +27,7 @@ const dataOf = async (response: Response | undefined) =>
   eventsOf(await (response ?? assert.fail("Not resumed")).text()).map(({ data }) => data);
 
 Deno.test("a stream is resumed after any of its events, and goes on until it ends", async () => {
-  const { open } = setup();
+  const { open, close } = setup();
   const stream = open();
   const texts = ["a", "b", "c"].map((data) => stream.write(data));
   const ids = texts.map((text) => /^id: (.+)\n/.exec(text)?.[1] ?? "");
@@ -39,10 +42,11 @@ Deno.test("a stream is resumed after any of its events, and goes on until it end
   assert.deepEqual(await dataOf(stream.resume(0, never)), ["a", "b", "c", "d\ne"]);
   assert.deepEqual(await dataOf(stream.resume(4, never)), []);
   assert.equal(stream.resume(5, never), undefined);
+  close();
 });
 
 Deno.test("the event that only brings an id leads to everything that follows", async () => {
-  const { open } = setup();
+  const { open, close } = setup();
   const stream = open();
   const [priming] = eventsOf(stream.primingEvent());
   assert.deepEqual([priming?.data, priming?.lines[0]], ["", "id: fs.s1.0"]);
@@ -50,10 +54,11 @@ Deno.test("the event that only brings an id leads to everything that follows", a
   assert.equal(eventsOf(stream.primingEvent())[0]?.lines[0], "id: fs.s1.1");
   stream.end();
   assert.deepEqual(await dataOf(stream.resume(0, never)), ["a"]);
+  close();
 });
 
 Deno.test("who resumes a stream takes the place of who did before", async () => {
-  const { open } = setup();
+  const { open, close } = setup();
   const stream = open();
   const first = stream.resume(0, never);
   const gone = new AbortController();
@@ -63,10 +68,11 @@ Deno.test("who resumes a stream takes the place of who did before", async () => 
   gone.abort();
   stream.write("b");
   assert.deepEqual(await dataOf(second), ["a"]);
+  close();
 });
 
 Deno.test("a stream that is too long loses its oldest events, and who needs them cannot resume it", async () => {
-  const { open, streams } = setup();
+  const { open, streams, close } = setup();
   const stream = open();
   for (let n = 0; n < 12; n++) stream.write(String(n).repeat(100_000));
   assert.ok(
@@ -78,6 +84,7 @@ Deno.test("a stream that is too long loses its oldest events, and who needs them
   assert.equal((await dataOf(stream.resume(10, never))).length, 2);
   stream.write("x".repeat(MAX_KEPT_OF_STREAM));
   assert.equal(streams.kept, 0);
+  close();
 });
 
 Deno.test("a tenant that fills the memory loses its own streams, not those of others", () => {
