@@ -68,6 +68,9 @@ const TEXT = fc.string({
   maxLength: 6,
 });
 
+/** The V8 of Deno 2.6 finds no pair of surrogates before an end. */
+const READS_PAIRS = new RegExp("[^$]$", "u").test("😁");
+
 Deno.test("linearPattern() finds what the engine of the language finds", () => {
   let understood = 0;
   fc.assert(
@@ -79,7 +82,8 @@ Deno.test("linearPattern() finds what the engine of the language finds", () => {
       const matcher = new PatternMatcher(program, free);
       for (const text of texts) {
         // V8 looks for `\B` between the halves of a surrogate pair, where ECMA-262 has no place.
-        if (source.includes("\\B") && /[\u{10000}-\u{10ffff}]/u.test(text)) continue;
+        const isMisread = source.includes("\\B") || !READS_PAIRS;
+        if (isMisread && /[\u{10000}-\u{10ffff}]/u.test(text)) continue;
         assert.equal(
           matcher.matches(text, free),
           expected.test(text),
