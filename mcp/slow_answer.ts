@@ -5,6 +5,7 @@
 import { dataEvent, EventWriter } from "./event_stream.ts";
 import type { Forwarded } from "./port.ts";
 import { streamResponse } from "./relay.ts";
+import { settledWithin } from "./settled_within.ts";
 import type { UnreadRoom } from "./unread_answers.ts";
 
 /** The answer, or after this time a stream in which it comes. `relayed` must not reject. */
@@ -13,11 +14,7 @@ export async function streamedWhenSlow(
   afterMs: number,
   room: UnreadRoom,
 ): Promise<Forwarded> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => timer = setTimeout(() => resolve(undefined), afterMs));
-  const first = await Promise.race([relayed, late]);
-  clearTimeout(timer);
-  if (first !== undefined) return first;
+  if (await settledWithin(afterMs, relayed)) return await relayed;
   const gone = new AbortController();
   const writer = new EventWriter(() => gone.abort(), { room });
   writer.write(":\n\n");

@@ -1,5 +1,7 @@
 /** Asking many upstreams for the same page: few at once, and none that keeps the others waiting. */
 
+import { settledWithin } from "../settled_within.ts";
+
 /** How long, and what for. */
 export interface LaneOptions<Upstream, Part> {
   readonly ask: (upstream: Upstream, leftMs: number) => Promise<Part>;
@@ -39,12 +41,4 @@ export async function askInLanes<Upstream, Part>(
   const lanes = Array.from({ length: MAX_ASKED }, lane);
   await settledWithin(withinMs, Promise.all(lanes).then(() => Promise.all(pending)));
   return left.splice(0);
-}
-
-/** Waits for the end of this, but no longer. */
-async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }

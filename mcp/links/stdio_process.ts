@@ -3,6 +3,7 @@
  * group of its own that is ended as a whole, and, where the machine has `setpriv`, ended by the kernel when the
  * gateway dies without a word.
  */
+import { settledWithin } from "../settled_within.ts";
 import { EndlessLine, LineSplitter, type SplitLine } from "./line_splitter.ts";
 
 /** What is started. */
@@ -121,19 +122,11 @@ export class StdioProcess {
   async #stop(): Promise<void> {
     // The writer may wait for a process that does not read: closing must not wait with it.
     this.#stdin.close().catch(() => {});
-    if (!await this.#endsWithin(CLOSE_GRACE_MS)) {
+    if (!await settledWithin(CLOSE_GRACE_MS, this.ended)) {
       this.#signal("SIGTERM");
-      if (!await this.#endsWithin(TERM_GRACE_MS)) this.#signal("SIGKILL");
+      if (!await settledWithin(TERM_GRACE_MS, this.ended)) this.#signal("SIGKILL");
     }
     await this.ended;
-  }
-
-  async #endsWithin(ms: number): Promise<boolean> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const passed = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ms));
-    const hasEnded = await Promise.race([this.ended.then(() => true), passed]);
-    clearTimeout(timer);
-    return hasEnded;
   }
 
   async #watch(readers: Promise<unknown>): Promise<ProcessEnd> {

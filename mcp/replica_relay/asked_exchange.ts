@@ -1,5 +1,6 @@
 /** A request that another replica answers, seen from the one that has the client. */
 import type { LinkedRequest } from "../linked_request.ts";
+import { settledWithin } from "../settled_within.ts";
 import { UpstreamFailure } from "../upstream_connection.ts";
 import { bytesText, type Frame, type NumberedFrame, textBytes } from "./relay_frames.ts";
 
@@ -52,7 +53,7 @@ export class AskedExchange {
     request.signal.addEventListener("abort", this.#onAbort, { once: true });
     try {
       const message = await this.#sendNext(this.#requestFrame());
-      if (!await this.#isAccepted() && await withdraw(message)) {
+      if (!await settledWithin(ACCEPT_MS, this.#accepted.promise) && await withdraw(message)) {
         this.#end();
         return undefined;
       }
@@ -108,16 +109,6 @@ export class AskedExchange {
       ...(body === undefined ? {} : { body: bytesText(body) }),
       ...{ tenant: caller?.tenant ?? "", blockIds: caller?.blockIds ?? [], sentAtMs: nowMs() },
     };
-  }
-
-  async #isAccepted(): Promise<boolean> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), ACCEPT_MS));
-    try {
-      return await Promise.race([this.#accepted.promise.then(() => true), late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   #responseOf({ status, headers }: Extract<Frame, { kind: "head" }>): Response {
