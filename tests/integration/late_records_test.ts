@@ -5,6 +5,7 @@ import { startEffectServer } from "../effect_server.ts";
 import { GatewayExited, type GatewayProcess } from "../gateway_process.ts";
 import { createDatabaseTests, type DatabaseFixture } from "./databases.ts";
 import { events, eventually, noLateRecords, start, verdict } from "./gateways.ts";
+import type { PostgresCluster } from "./postgres_cluster.ts";
 
 const { testPostgres } = createDatabaseTests();
 
@@ -68,6 +69,23 @@ async function callsOfAnOutage({ agent, upstream }: World): Promise<ReadonlyMap<
   return expected;
 }
 
+/** The database is killed while a call is under way, which then ends well; gives what was decided during the outage. */
+async function outageDuringACall(
+  world: World,
+  cluster: PostgresCluster,
+): Promise<ReadonlyMap<string, string>> {
+  const { agent, upstream } = world;
+  upstream.hold();
+  const inFlight = agent.call("count", { n: 2 });
+  await eventually(() => upstream.effects.includes(2), "a call in flight");
+  await cluster.kill();
+  const expected = await callsOfAnOutage(world);
+  upstream.release();
+  assert.equal(resultOf(await inFlight), "ok");
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return expected;
+}
+
 const filesIn = (folder: string) => [...Deno.readDirSync(folder)].map(({ name }) => name).toSorted();
 
 async function assertRecordedOnce(
@@ -127,15 +145,8 @@ testPostgres(
   "kill -9 during the outage: the next start records every decision once, and the outcome that was known",
   async (fixture, cluster) => {
     const world = await setUp(fixture);
-    const { upstream, gateway, agent } = world;
-    upstream.hold();
-    const inFlight = agent.call("count", { n: 2 });
-    await eventually(() => upstream.effects.includes(2), "a call in flight");
-    await cluster.kill();
-    const expected = await callsOfAnOutage(world);
-    upstream.release();
-    assert.equal(resultOf(await inFlight), "ok");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { upstream, gateway } = world;
+    const expected = await outageDuringACall(world, cluster);
     await gateway.kill();
     const refused = await world.again().then(() => assert.fail("started"), (error) => error);
     assert.ok(refused instanceof GatewayExited, "no start without a database");
@@ -155,16 +166,9 @@ testPostgres(
   "kill -9 during the outage: another gateway on the same data folder records what the first one left, and no start is needed",
   async (fixture, cluster) => {
     const world = await setUp(fixture);
-    const { upstream, gateway, agent, folder } = world;
+    const { upstream, gateway, folder } = world;
     const other = await world.again(); // beside it: PostgreSQL lets several share a folder
-    upstream.hold();
-    const inFlight = agent.call("count", { n: 2 });
-    await eventually(() => upstream.effects.includes(2), "a call in flight");
-    await cluster.kill();
-    const expected = await callsOfAnOutage(world);
-    upstream.release();
-    assert.equal(resultOf(await inFlight), "ok");
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const expected = await outageDuringACall(world, cluster);
     const left = filesIn(folder).filter((name) => name.endsWith(".late"));
     assert.ok(left.length > 0, "the first one keeps what it decides");
     await gateway.kill();
